@@ -1,0 +1,40 @@
+# make lab · make test · make env · make release · make solutions
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export TMPDIR := $(CURDIR)/.work/tmp
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: lab test env release solutions lint clean
+.DEFAULT_GOAL := lab
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@mkdir -p $(TMPDIR)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install -c constraints.txt -e ".[test]"
+	@touch $(STAMP)
+
+lab: env
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+test: env
+	@mkdir -p $(TMPDIR)
+	$(BIN)/python -m pytest --nbval
+
+lint: env
+	$(BIN)/ruff check .
+
+# The student copies are generated from notebooks/solutions/; never edit them by hand.
+release: env
+	$(BIN)/python -m labutils release
+
+# Run the solutions in place, on the embedded sample (pictures of the real datasets are not committed).
+solutions: env
+	$(BIN)/python -m labutils run-solutions
+
+clean:
+	rm -rf $(VENV) .work

@@ -1,0 +1,28 @@
+"""Checks of the exercises: ``softmax = check.softmax(softmax)`` says what is wrong and goes on.
+
+:data:`EXERCISES` maps each exercise's name to its :class:`~labutils.checks.core.Exercise`.
+"""
+
+import importlib
+
+from labutils.checks.core import Check, Exercise, Result
+
+__all__ = ["EXERCISES", "Exercise", "Result", "check"]
+
+# One module per notebook, in the order of the series.
+_MODULES = (
+    "softmax_cross_entropy",
+    "mnist_mlp",
+    "cifar10_cnn",
+    "vgg11",
+    "vgg16_dropout",
+    "alexnet",
+)
+
+EXERCISES: dict[str, Exercise] = {
+    exercise.name: exercise
+    for module in _MODULES
+    for exercise in importlib.import_module(f"labutils.checks.{module}").EXERCISES
+}
+
+check = Check(EXERCISES)

@@ -1,0 +1,69 @@
+"""Device, seeds, and the line that says what a notebook runs on."""
+
+import os
+import platform
+import random
+
+import numpy as np
+import torch
+
+
+def _available() -> list[str]:
+    names = ["cpu"]
+    if torch.backends.mps.is_available():
+        names.insert(0, "mps")
+    if torch.cuda.is_available():
+        names.insert(0, "cuda")
+    return names
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """Answer with the device to compute on: cuda, then mps, then cpu.
+
+    ``name`` asks for a certain one (``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``); without it the
+    environment variable ``LABUTILS_DEVICE`` does.
+
+    Raises:
+        ValueError: the device asked for is unknown to PyTorch, or not in this machine.
+    """
+    asked = name or os.environ.get("LABUTILS_DEVICE", "").strip()
+    available = _available()
+    if not asked:
+        return torch.device(available[0])
+    origin = "the argument" if name else "LABUTILS_DEVICE"
+    advice = (
+        f"This machine has: {', '.join(available)}. "
+        f"Ask for one of these, or leave {origin} out to take the fastest."
+    )
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        raise ValueError(f"{origin} asks for the device {asked!r}, which PyTorch does not know. {advice}") from None
+    if device.type not in available:
+        raise ValueError(f"{origin} asks for the device {asked!r}, which is not there. {advice}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"{origin} asks for {asked!r}, but there are {torch.cuda.device_count()} CUDA devices, "
+            f"numbered from 0. {advice}"
+        )
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's (all devices) random generators, so that a run repeats."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def describe_environment(device: torch.device) -> str:
+    """Answer with one line for a notebook's setup cell: versions, device, threads."""
+    where = f"{torch.get_num_threads()} CPU threads"
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    elif device.type == "mps":
+        where = "Apple GPU"
+    return (
+        f"Python {platform.python_version()} · torch {torch.__version__} · "
+        f"device {device.type} ({where})"
+    )
