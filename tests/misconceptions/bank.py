@@ -1,0 +1,51 @@
+"""The format of the misconception bank: wrong, right and blank answers of one exercise.
+
+    softmax = Bank("softmax")
+
+    @softmax.wrong("over the batch")        # a piece of the hint that this answer must trigger
+    def normalises_columns(z): ...
+
+    @softmax.right
+    def by_logsumexp(z): ...
+
+    @softmax.blank
+    def stub(z): raise NotImplementedError
+
+``test_bank.py`` collects every ``Bank`` of the modules beside it.
+"""
+
+from collections.abc import Callable
+
+BANKS: dict[str, "Bank"] = {}
+
+
+class Bank:
+    """Answers to one exercise, each a function or class, as students write them."""
+
+    def __init__(self, exercise: str):
+        self.exercise = exercise
+        self.wrongs: list[tuple[Callable, str]] = []
+        self.rights: list[Callable] = []
+        self.blanks: list[Callable] = []
+        if exercise in BANKS:
+            raise ValueError(f"there are two banks for {exercise!r}")
+        BANKS[exercise] = self
+
+    def wrong(self, hint: str) -> Callable:
+        """Register a wrong answer whose hint must contain ``hint``."""
+
+        def register(answer):
+            self.wrongs.append((answer, hint))
+            return answer
+
+        return register
+
+    def right(self, answer: Callable) -> Callable:
+        """Register an answer that must pass."""
+        self.rights.append(answer)
+        return answer
+
+    def blank(self, answer: Callable) -> Callable:
+        """Register the blank stub as it is released."""
+        self.blanks.append(answer)
+        return answer

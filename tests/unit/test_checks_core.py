@@ -1,0 +1,216 @@
+"""The frame around every check: it never crashes, hangs, or lets an answer leave traces."""
+
+import random
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from labutils.checks.core import (
+    Check,
+    Exercise,
+    Result,
+    Wrong,
+    ask,
+    close,
+    expect_number,
+    expect_tensor,
+)
+from labutils.checks.timelimit import TimeIsUp, time_limit
+
+
+def double(x):
+    return 2 * x
+
+
+def examine(answer):
+    x = torch.ones(3)
+    got = expect_tensor(ask(answer, x), (3,), torch.float32, "double(x)")
+    if not close(got, 2 * x):
+        raise Wrong(f"double(1) is {got[0].item():g}; expected 2.", "Multiply by two.")
+
+
+EXERCISE = Exercise("double", "00_test", 2, double, examine, "Twice the number.", seconds=1.0)
+
+
+def no_return(x):
+    2 * x
+
+
+def text(x):
+    return "2"
+
+
+def wrong_shape(x):
+    return (2 * x)[:2]
+
+
+def wrong_dtype(x):
+    return (2 * x).double()
+
+
+def nan(x):
+    return x * float("nan")
+
+
+def raises(x):
+    raise ValueError("something")
+
+
+def exits(x):
+    sys.exit(3)
+
+
+def recurses(x):
+    return recurses(x)
+
+
+def mutates(x):
+    x *= 2
+    return x
+
+
+def loops(x):
+    while True:
+        pass
+
+
+def loops_and_swallows(x):
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            break
+    while True:
+        pass
+
+
+def sleeps(x):
+    time.sleep(1000)
+
+
+def huge(x):
+    return torch.empty(10**15)
+
+
+def stub(x):
+    raise NotImplementedError
+
+
+ODD = {
+    no_return: "return",
+    text: "tensor",
+    wrong_shape: "shape",
+    wrong_dtype: "dtype",
+    nan: "Multiply",
+    raises: "read the last line",
+    exits: "ends the program",
+    recurses: "calls itself",
+    mutates: "in-place",
+    loops: "never ends",
+    loops_and_swallows: "never ends",
+    sleeps: "never ends",
+    huge: "",
+}
+
+
+@pytest.mark.parametrize("answer, hint", ODD.items(), ids=lambda v: getattr(v, "__name__", ""))
+def test_odd_answers_get_a_clear_result(answer, hint):
+    result = EXERCISE.run(answer)
+    assert not result.passed and result.done and result.message
+    assert hint in result.hint
+
+
+@pytest.mark.parametrize("answer", [None, 3, "double", torch.ones(3)])
+def test_what_is_no_function_is_named(answer):
+    result = EXERCISE.run(answer)
+    assert "Expected a function" in result.message and result.hint
+
+
+def test_the_line_of_the_student_is_named():
+    assert 'raise ValueError("something")' in EXERCISE.run(raises).message
+
+
+def test_a_blank_answer_is_not_done_and_not_wrong():
+    assert EXERCISE.run(stub) == Result(False, False, "double is not written yet.")
+
+
+def test_an_answer_leaves_no_traces(capsys):
+    def messy(x):
+        print("x" * 10**6)
+        print("x", file=sys.stderr)
+        torch.manual_seed(7), np.random.seed(7), random.seed(7)
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        return x * 2
+
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    expected = torch.rand(1), np.random.rand(), random.random()
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    assert EXERCISE.run(messy).passed
+    assert (torch.rand(1), np.random.rand(), random.random()) == expected
+    assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_check_returns_the_answer_or_the_reference(capsys, monkeypatch):
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    check = Check({"double": EXERCISE})
+    mine = lambda x: x + x  # noqa: E731
+    assert check.double(mine) is mine
+    assert "1 of 1 exercises done · 2 of 2 points" in capsys.readouterr().out
+    assert check.double(text) is double
+    first = capsys.readouterr().out
+    assert "[NOT YET]" in first and "Hint:" in first and "The idea" not in first
+    check.double(text)
+    assert "The idea: Twice the number." in capsys.readouterr().out
+    assert check.double(stub) is double
+    assert "[TO DO]" in capsys.readouterr().out
+
+
+def test_under_nbgrader_a_wrong_answer_raises(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    with pytest.raises(AssertionError, match="tensor"):
+        Check({"double": EXERCISE}).double(text)
+
+
+def test_an_unknown_exercise_is_named_with_the_nearest():
+    with pytest.raises(AttributeError, match="did you mean check.double"):
+        _ = Check({"double": EXERCISE}).doubel
+
+
+@pytest.mark.parametrize("value", [7, 7.0, np.float32(7), torch.tensor(7), np.int64(7)])
+def test_numbers_of_every_kind_are_numbers(value):
+    assert expect_number(value, "f(x)") == 7
+
+
+@pytest.mark.parametrize("value", [None, "7", True, torch.ones(2), [7]])
+def test_other_things_are_no_numbers(value):
+    with pytest.raises(Wrong):
+        expect_number(value, "f(x)")
+
+
+def test_time_limit_stops_python_code_in_another_thread():
+    seen = []
+
+    def body():
+        try:
+            with time_limit(0.2):
+                while True:
+                    pass
+        except TimeIsUp:
+            seen.append("stopped")
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert seen == ["stopped"]
+
+
+def test_time_limit_leaves_quick_code_alone():
+    with time_limit(5):
+        done = 1 + 1
+    assert done == 2
