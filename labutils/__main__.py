@@ -1,0 +1,33 @@
+"""``python -m labutils SUBCOMMAND``: the commands of the series. Each lives in a module of its own."""
+
+import argparse
+import importlib
+import sys
+
+# Subcommand -> (module, one line of help). Loaded only when called.
+COMMANDS = {
+    "doctor": ("labutils.doctor", "check this machine: packages, device, disk, datasets"),
+    "data": ("labutils.data_cli", "list, fetch, verify and clear datasets"),
+    "reference": ("labutils.reference", "measure a reference run on the real data"),
+    "release": ("labutils.course.release", "rebuild the student copies from the solutions"),
+    "run-solutions": ("labutils.course.run_solutions", "run the solution notebooks in place"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; answer with its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m labutils", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for name, (module, text) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=text, description=text)
+        if name == asked:
+            command = importlib.import_module(module)
+            command.add_arguments(subparser)
+    arguments = parser.parse_args(argv)
+    return command.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The TA's tools: release the student copies, run the solutions, grade a class."""
