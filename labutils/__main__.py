@@ -1,4 +1,4 @@
-"""``python -m labutils SUBCOMMAND``: the commands of the series. Each lives in a module of its own."""
+"""``python -m labutils SUBCOMMAND``: the commands of the series, each in a module of its own."""
 
 import argparse
 import importlib

@@ -38,7 +38,9 @@ def pick_device(name: str | None = None) -> torch.device:
     try:
         device = torch.device(asked)
     except RuntimeError:
-        raise ValueError(f"{origin} asks for the device {asked!r}, which PyTorch does not know. {advice}") from None
+        raise ValueError(
+            f"{origin} asks for the device {asked!r}, which PyTorch does not know. {advice}"
+        ) from None
     if device.type not in available:
         raise ValueError(f"{origin} asks for the device {asked!r}, which is not there. {advice}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -50,7 +52,7 @@ def pick_device(name: str | None = None) -> torch.device:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and PyTorch's (all devices) random generators, so that a run repeats."""
+    """Seed the random generators of Python, NumPy and PyTorch (all devices): a run repeats."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

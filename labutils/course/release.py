@@ -52,7 +52,7 @@ def faults(solution: NotebookNode, name: str) -> list[str]:
     solved, checked = set(), {}
     for number, cell in enumerate(solution.cells):
         meta = cell.metadata.get("nbgrader")
-        where = f"cell {number} ({cell.source.strip().splitlines()[0][:50] if cell.source.strip() else 'empty'})"
+        where = f"cell {number} ({(cell.source.strip() or 'empty').splitlines()[0][:50]})"
         marked = BEGIN in cell.source or END in cell.source
         if meta is None:
             if marked:

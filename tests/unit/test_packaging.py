@@ -1,0 +1,85 @@
+"""What is declared in several places is the same everywhere, and nothing points at this machine."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"torch": "pytorch"}
+
+
+def _tracked() -> list[Path]:
+    out = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if out.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in out.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_environment_yml_names_the_packages_of_pyproject():
+    text = (ROOT / "environment.yml").read_text()
+    conda = set(re.findall(r"^  - ([a-z][\w.-]*(?:[<>=!~][^\s]*)?)$", text, flags=re.M))
+    conda -= {"conda-forge", "pip"}
+    expected = {f"python{PROJECT['requires-python']}"}
+    for requirement in PROJECT["dependencies"]:
+        name = re.match(r"[\w.-]+", requirement)[0]
+        expected.add(CONDA_NAMES.get(name, name) + requirement[len(name) :])
+    assert conda == expected
+
+
+def test_constraints_pin_every_dependency_inside_its_range():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    extras = PROJECT["optional-dependencies"].values()
+    for text in PROJECT["dependencies"] + [r for group in extras for r in group]:
+        requirement = Requirement(text)
+        if requirement.name == "labutils":
+            continue
+        pinned = pins.get(canonicalize_name(requirement.name))
+        assert pinned, f"{requirement.name} has no line in constraints.txt"
+        assert pinned in requirement.specifier, f"{requirement.name}=={pinned} is out of range"
+
+
+# Put together from parts, so that this file does not name what it forbids.
+FORBIDDEN = [r"py" + r"pi\.org", r"python" + r"hosted", r"npm" + r"js\.", r"debian" + r"\.org"]
+MACHINE_PATH = r"(?<![\w./])/(work|tmp|root|home)/[\w./-]+"
+
+
+def test_no_registry_host_and_no_path_of_a_machine():
+    for path in _tracked():
+        text = path.read_text(errors="ignore")
+        for pattern in FORBIDDEN:
+            assert not re.search(pattern, text), f"{path} names {pattern}"
+        if path.suffix in {".ipynb", ".md", ".toml", ".yml", ".json", ".txt"}:
+            found = re.search(MACHINE_PATH, text)
+            assert not found, f"{path} holds the path {found[0]}"
+
+
+def test_no_dataset_is_committed():
+    for path in _tracked():
+        assert path.suffix not in {".npz", ".gz", ".pt", ".pkl"}, path
+        assert path.stat().st_size < 3_000_000, f"{path} is too large for the repository"
+
+
+def test_every_file_named_in_the_readme_exists():
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)\)", text):
+        assert (ROOT / target).exists(), f"README links to {target}"
+
+
+def test_importing_labutils_loads_no_heavy_module():
+    code = (
+        "import sys, json, labutils; heavy = {'torch', 'torchvision', 'matplotlib', 'ipywidgets', "
+        "'sklearn', 'numpy'}; print(json.dumps(sorted(heavy & set(sys.modules))))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(out.stdout) == []

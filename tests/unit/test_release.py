@@ -1,0 +1,176 @@
+"""The student copies: generated from the solutions, to the byte, with nothing given away."""
+
+import argparse
+import copy
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from labutils.checks import EXERCISES
+from labutils.course import release
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
+
+
+def _ids(path):
+    return path.stem
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=_ids)
+def test_the_committed_student_copy_is_the_generated_one(path):
+    solution = nbformat.read(path, as_version=4)
+    expected = release.as_text(release.student_copy(solution, path.stem))
+    committed = NOTEBOOKS / path.name
+    assert committed.read_text("utf-8") == expected, "run `make release`"
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=_ids)
+def test_no_line_of_a_solution_stands_in_the_student_copy(path):
+    text = (NOTEBOOKS / path.name).read_text("utf-8")
+    assert "BEGIN SOLUTION" not in text
+    student = nbformat.reads(text, as_version=4)
+    assert all(
+        not c.outputs and c.execution_count is None for c in student.cells if c.cell_type == "code"
+    )
+    public = {line.strip() for cell in student.cells for line in cell.source.splitlines()}
+    for cell in nbformat.read(path, as_version=4).cells:
+        inside = False
+        for line in map(str.strip, cell.source.splitlines()):
+            if line.startswith("### "):
+                inside = line == release.BEGIN
+            elif inside and len(line) >= 30 and not line.startswith("#"):
+                assert line not in public, f"{path.stem} gives away: {line}"
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=_ids)
+def test_solutions_are_committed_run_and_without_errors(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        assert cell.execution_count is not None, cell.source
+        if "raises-exception" not in cell.metadata.get("tags", []):
+            assert all(o.output_type != "error" for o in cell.outputs), cell.source
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=_ids)
+def test_cells_are_short_and_headings_in_order(path):
+    level = 0
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            own = [line for line in cell.source.splitlines() if not line.strip().startswith("### ")]
+            assert len(own) <= 30, f"{len(own)} lines:\n{cell.source}"
+            continue
+        fenced = False
+        for line in cell.source.splitlines():
+            fenced ^= line.startswith("```")
+            if line.startswith("#") and not fenced:
+                depth = len(line) - len(line.lstrip("#"))
+                assert depth <= level + 1, f"heading out of order: {line}"
+                level = depth
+
+
+def test_every_exercise_has_its_notebook():
+    assert {e.notebook for e in EXERCISES.values()} == {p.stem for p in SOLUTIONS}
+
+
+def _solution():
+    """A small solved notebook of an exercise that exists."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title"),
+        nbformat.v4.new_code_cell(
+            "def softmax(z):\n    ### BEGIN SOLUTION\n"
+            "    return torch.softmax(z, dim=-1) + 0 * z.sum()\n    ### END SOLUTION"
+        ),
+        nbformat.v4.new_code_cell("softmax = check.softmax(softmax)"),
+    ]
+    common = {"schema_version": 3, "task": False}
+    cells[1].metadata["nbgrader"] = common | {
+        "grade": False, "solution": True, "locked": False, "grade_id": "softmax"
+    }  # fmt: skip
+    cells[2].metadata["nbgrader"] = common | {
+        "grade": True, "solution": False, "locked": True, "grade_id": "check-softmax",
+        "points": EXERCISES["softmax"].points,
+    }  # fmt: skip
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+NAME = "some_other_notebook"  # so that only what the notebook itself holds is judged
+
+
+def test_the_solution_becomes_a_stub_that_defines_something():
+    student = release.student_copy(_solution(), NAME)
+    assert "torch.softmax" not in student.cells[1].source
+    namespace = {}
+    exec(student.cells[1].source, namespace)
+    with pytest.raises(NotImplementedError):
+        namespace["softmax"](1)
+
+
+def _fault(change, name=NAME) -> str:
+    notebook = _solution()
+    change(notebook)
+    with pytest.raises(release.ReleaseError) as caught:
+        release.student_copy(notebook, name)
+    return str(caught.value)
+
+
+def test_faults_are_refused_by_name():
+    def no_markers(nb):
+        nb.cells[1].source = "def softmax(z):\n    return z"
+
+    def no_metadata(nb):
+        del nb.cells[1].metadata["nbgrader"]
+
+    def no_id(nb):
+        nb.cells[1].metadata["nbgrader"]["grade_id"] = ""
+
+    def twice(nb):
+        nb.cells.append(copy.deepcopy(nb.cells[2]))
+
+    def no_points(nb):
+        del nb.cells[2].metadata["nbgrader"]["points"]
+
+    def unknown(nb):
+        nb.cells[1].metadata["nbgrader"]["grade_id"] = "softmaxx"
+
+    def leak(nb):
+        nb.cells.append(nbformat.v4.new_code_cell("return torch.softmax(z, dim=-1) + 0 * z.sum()"))
+
+    assert "there must be one" in _fault(no_markers)
+    assert "no solution cell" in _fault(no_metadata)
+    assert "no grade_id" in _fault(no_id)
+    assert "stands 2 times" in _fault(twice)
+    assert "has no points" in _fault(no_points)
+    assert "no exercise 'softmaxx'" in _fault(unknown)
+    assert "gives away a line" in _fault(leak)
+
+
+def test_a_missing_exercise_and_wrong_points_are_refused():
+    def points(nb):
+        nb.cells[2].metadata["nbgrader"]["points"] = 99
+
+    text = _fault(points, EXERCISES["softmax"].notebook)
+    assert "gives 99 points" in text
+    assert "'cross_entropy' has no solution cell" in text and "has no check cell" in text
+
+
+def test_the_command_checks_writes_and_refuses(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(release, "EXERCISES", {"softmax": EXERCISES["softmax"]})
+    name = EXERCISES["softmax"].notebook + ".ipynb"
+    (tmp_path / "solutions").mkdir()
+    nbformat.write(_solution(), tmp_path / "solutions" / name)
+    arguments = argparse.Namespace(notebooks=tmp_path, check=True)
+    assert release.main(arguments) == 1 and not (tmp_path / name).exists()
+    arguments.check = False
+    assert release.main(arguments) == 0 and (tmp_path / name).exists()
+    arguments.check = True
+    assert release.main(arguments) == 0
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / "solutions" / name).write_text("{ broken")
+    arguments.check = False
+    assert release.main(arguments) == 1 and (tmp_path / name).read_bytes() == before
+    assert "Nothing was released" in capsys.readouterr().err
