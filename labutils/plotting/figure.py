@@ -1,0 +1,122 @@
+"""How a picture is made and shown: style, colours, empty axes, and alt text."""
+
+import base64
+import html
+import io
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+STYLE_FILE = Path(__file__).parents[1] / "series.mplstyle"
+MAX_BYTES = 100_000
+DPI = 100
+WIDTH = 8.0  # inches: 800 px, about the width of a notebook's output
+
+BLUE, ORANGE, GREEN, PURPLE, DARK, OLIVE = (
+    "#0072B2",
+    "#C65500",
+    "#008A64",
+    "#A8578A",
+    "#404040",
+    "#8A6D00",
+)
+COLORS = (BLUE, ORANGE, GREEN, PURPLE, DARK, OLIVE)
+LIGHT = {BLUE: "#CFE3F1", ORANGE: "#F6DCC8", GREEN: "#CDE8DF", PURPLE: "#ECDAE5", DARK: "#E4E4E4"}
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
+REFERENCE = "#6B6B6B"
+
+
+class _Picture(dict):
+    """A mimebundle that reads as its alt text where nothing but text can be printed."""
+
+    def __str__(self):
+        return self["text/plain"]
+
+    __repr__ = __str__
+
+
+def show(fig, *, alt: str) -> None:
+    """Display a matplotlib figure with alt text, and close it.
+
+    JupyterLab ignores alt text on ``image/png``, so the output carries an ``<img alt=...>`` as
+    ``text/html`` beside the plain PNG, and the alt text itself as ``text/plain``.
+
+    Args:
+        fig: a ``matplotlib.figure.Figure``.
+        alt: what a sighted reader takes from the picture, in a sentence or two.
+
+    Raises:
+        ValueError: ``alt`` is empty.
+    """
+    if not alt.strip():
+        raise ValueError("show() got an empty alt text; say in a sentence what the picture shows")
+    from IPython.display import display
+
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
+    if pyplot := sys.modules.get("matplotlib.pyplot"):  # only a notebook's own figures are its
+        pyplot.close(fig)
+    png = base64.b64encode(_compact(buffer.getvalue())).decode()
+    img = f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt, quote=True)}">'
+    display(_Picture({"text/html": img, "image/png": png, "text/plain": alt}), raw=True)
+
+
+def _compact(png: bytes) -> bytes:
+    """Answer with the PNG itself, or, where it is large, with one of 256 colours."""
+    if len(png) < MAX_BYTES:
+        return png
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+@contextmanager
+def series_style():
+    """Draw in the style of the series; put back afterwards what the notebook had set."""
+    import matplotlib.style
+
+    with matplotlib.style.context(STYLE_FILE, after_reset=True):
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH):
+    """Answer with an empty figure, sizes in inches. It belongs to no pyplot state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_axes(rows: int, columns: int, height: float, width: float = WIDTH, **kwargs):
+    """Answer with a figure and its axes, a flat list row by row."""
+    fig = new_figure(height, width)
+    return fig, list(fig.subplots(rows, columns, squeeze=False, **kwargs).flat)
+
+
+def bare(axis, equal: bool = True) -> None:
+    """Leave only the drawing: no ticks, frame or grid; by default a unit is as wide as high."""
+    axis.set_axis_off()
+    if equal:
+        axis.set_aspect("equal")
+
+
+def fit_title(axis, text: str) -> None:
+    """Set a panel's title if there is one, flush left as all titles of the series."""
+    if text:
+        axis.set_title(text, loc="left")
+
+
+def headroom(axis, values, share: float = 0.15, horizontal: bool = False) -> None:
+    """Leave room for the numbers written at the ends of bars, on both sides of zero."""
+    low, high = min(0.0, min(values)), max(0.0, max(values))
+    room = share * ((high - low) or 1.0)
+    limits = (low - room if low < 0 else 0.0, high + room if high > 0 else 0.0 + room * (low == 0))
+    (axis.set_xlim if horizontal else axis.set_ylim)(*limits)
+
+
+def text_color(background) -> str:
+    """Answer with black or white, whichever reads better on an RGB colour (values 0 to 1)."""
+    red, green, blue = background[:3]
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"

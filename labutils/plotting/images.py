@@ -1,0 +1,149 @@
+"""Pictures made of pictures: image grids, filters, feature maps."""
+
+import numpy as np
+
+from .figure import (
+    WIDTH,
+    bare,
+    new_figure,
+    series_style,
+    show,
+)
+from .inputs import (
+    as_array,
+    as_images,
+    as_labels,
+    same_length,
+)
+from .words import listing, number, percent, plural, sentences
+
+
+def tiles(images, titles=None, columns=8, title="", title_size=9):
+    """Answer with a figure of images side by side, each under its title."""
+    columns = max(1, min(columns, len(images)))
+    rows = -(-len(images) // columns)
+    side = WIDTH / max(columns, 5)
+    lines = 0 if titles is None else max(text.count("\n") + 1 for text in titles)
+    heading = 0.3 if title else 0.0
+    fig = new_figure(rows * (side + 0.19 * lines) + heading, side * columns)
+    axes = list(fig.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes:
+        bare(axis)
+    for axis, image in zip(axes, images, strict=False):
+        axis.imshow(image, interpolation="nearest" if len(image) < 100 * side else "antialiased")
+    for axis, text in zip(axes, titles or [], strict=False):
+        axis.set_title(text, fontsize=title_size, fontweight="normal", pad=3)
+    if title:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+@series_style()
+def image_grid(
+    images, labels=None, classes=None, *, titles=None, columns=8, title="", mean=None, std=None
+) -> None:
+    """Show images side by side, each with its class name or title above.
+
+    Args:
+        images: uint8 or float, [N, H, W], [N, H, W, C] or [N, C, H, W], or a list of PIL images;
+            see :func:`labutils.plotting.inputs.as_images`.
+        labels: N whole numbers; ``classes`` names them.
+        classes: names of the classes.
+        titles: N texts, in place of labels.
+        columns: images per row.
+        mean, std: what the images were normalised with, if not to 0..1 or -1..1.
+
+    Raises:
+        ValueError: no image, labels without names, or another number of labels than images.
+    """
+    pixels = as_images(images, mean, std)
+    if titles is None and labels is not None:
+        titles = [str(classes[label]) for label in as_labels(labels, classes)]
+    if titles is not None:
+        titles = [str(text) for text in titles]
+        same_length(images=pixels, titles=titles)
+    size = f"{pixels.shape[1]}×{pixels.shape[2]} pixels"
+    said = f"{plural(len(pixels), 'image')} of {size}"
+    if titles is not None:
+        said += ": " + listing([text.replace("\n", " ") for text in titles], 32)
+    fig = tiles(pixels, titles, columns, title)
+    show(fig, alt=sentences(title, said))
+
+
+@series_style()
+def filters(weights, *, columns=8, title="") -> None:
+    """Show the filters of a first convolution as colour tiles; mid-grey is zero.
+
+    Args:
+        weights: [out_channels, C, k, k] with C = 1 or 3. All tiles share one scale.
+
+    Raises:
+        ValueError: deeper layers, whose filters have more channels than a picture has colours.
+    """
+    array = as_array(weights, "weights", ndim=4).astype(float)
+    if array.shape[1] not in (1, 3):
+        raise ValueError(
+            f"weights have {array.shape[1]} input channels; only a first layer's filters "
+            "([out, 1, k, k] or [out, 3, k, k]) can be shown as colours. "
+            "For deeper layers look at feature_maps."
+        )
+    largest = abs(array).max() or 1.0
+    pixels = as_images(0.5 + array / (2 * largest))
+    sizes = np.sqrt((array**2).sum(axis=(1, 2, 3)))
+    side = array.shape[-1]
+    said = (
+        f"{plural(len(array), 'filter')} of {side}×{side} as "
+        f"{'colour' if array.shape[1] == 3 else 'grey'} tiles, grey is zero; "
+        f"weights from {number(array.min())} to {number(array.max())}"
+    )
+    extremes = ""
+    if len(array) > 1:
+        extremes = (
+            f"strongest is filter {sizes.argmax()} (norm {number(sizes.max())}), "
+            f"weakest filter {sizes.argmin()} (norm {number(sizes.min())})"
+        )
+    titles = [str(index) for index in range(len(array))]
+    fig = tiles(pixels, titles, columns, title or "Filters, grey is zero")
+    show(fig, alt=sentences(title, said, extremes))
+
+
+@series_style()
+def feature_maps(activations, *, image=None, columns=8, title="", mean=None, std=None) -> None:
+    """Show what each channel of a layer answers to one image, white is strong.
+
+    Args:
+        activations: [C, H, W] or [1, C, H, W], of one image. All maps share one scale.
+        image: the input, shown first.
+    """
+    array = as_array(activations, "activations", ndim=(3, 4)).astype(float)
+    if array.ndim == 4:
+        if len(array) != 1:
+            raise ValueError(
+                f"activations hold {len(array)} images; give those of one, e.g. activations[0]"
+            )
+        array = array[0]
+    low, high = min(0.0, array.min()), array.max()
+    gray = (array - low) / ((high - low) or 1.0)
+    pixels = list(as_images(gray))
+    titles = [f"map {index}" for index in range(len(array))]
+    if image is not None:
+        pixels = [as_images(_batched(image), mean, std)[0], *pixels]
+        titles = ["input", *titles]
+    means = array.mean(axis=(1, 2))
+    silent = int((abs(array).max(axis=(1, 2)) == 0).sum())
+    said = [
+        f"{plural(len(array), 'feature map')} of {array.shape[1]}×{array.shape[2]}"
+        + (", beside the input image" if image is not None else ""),
+        f"map {means.argmax()} answers most on average ({number(means.max())})",
+        f"{percent((array == 0).mean())} of all values are zero",
+        f"{silent} of {len(array)} maps are zero everywhere" if silent else "",
+    ]
+    fig = tiles(pixels, titles, columns, title or "Feature maps, white is strong")
+    show(fig, alt=sentences(title, *said))
+
+
+def _batched(image):
+    """One image, as a batch of one."""
+    if hasattr(image, "getbands"):
+        return [image]
+    return image[None] if image.ndim < 4 else image

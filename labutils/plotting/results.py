@@ -1,0 +1,205 @@
+"""What a model got right and wrong: predictions, mistakes, confusion, accuracy by class."""
+
+import numpy as np
+
+from .bars import draw_groups
+from .figure import DARK, GREEN, LIGHT, ORANGE, WIDTH, fit_title, new_figure, series_style, show
+from .images import tiles
+from .inputs import (
+    as_images,
+    as_labels,
+    as_named,
+    as_predictions,
+    as_probabilities,
+    same_length,
+)
+from .words import fixed, listing, percent, plural, sentences
+
+
+@series_style()
+def mistakes(
+    images, labels, probabilities, classes, *, count=16, columns=8, mean=None, std=None
+) -> None:
+    """Show the mistakes the model was surest of, worst first, with the probability it gave.
+
+    Args:
+        images: N images, as for :func:`image_grid`.
+        labels: the N right answers.
+        probabilities: [N, K], rows sum to 1.
+        classes: K names.
+        count: how many mistakes to show at most.
+    """
+    probabilities = as_probabilities(probabilities, classes)
+    labels = as_labels(labels, classes, length=len(probabilities))
+    same_length(images=images, labels=labels)
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    summary = f"{plural(len(wrong), 'mistake')} among {plural(len(labels), 'image')}"
+    if len(wrong) == 0:
+        fig = new_figure(1.0, 5)
+        fig.text(0.02, 0.5, f"No mistakes among {plural(len(labels), 'image')}.")
+        show(fig, alt=sentences(f"no picture: {summary}"))
+        return
+    sureness = probabilities[wrong, predicted[wrong]]
+    worst = wrong[np.argsort(-sureness, kind="stable")][:count]
+    chosen = [images[i] for i in worst] if isinstance(images, (list, tuple)) else images[worst]
+    titles = [
+        f"{classes[labels[i]]} →\n{classes[predicted[i]]} {fixed(probabilities[i, predicted[i]])}"
+        for i in worst
+    ]
+    said = [
+        f"{classes[labels[i]]} taken for {classes[predicted[i]]} "
+        f"(p = {fixed(probabilities[i, predicted[i]])})"
+        for i in worst[:3]
+    ]
+    fig = tiles(
+        as_images(chosen, mean, std), titles, columns, f"{summary}: true class → answer, its p", 8.5
+    )
+    show(fig, alt=sentences(summary, f"the surest of them: {listing(said)}"))
+
+
+@series_style()
+def predictions(
+    images, probabilities, classes, labels=None, *, top=3, columns=4, mean=None, std=None
+) -> None:
+    """Show images, each beside bars of its most probable classes; the true class is hatched.
+
+    Args:
+        images: N images, as for :func:`image_grid`; a few.
+        probabilities: [N, K].
+        classes: K names.
+        labels: the right answers, if known.
+        top: bars per image.
+    """
+    probabilities = as_probabilities(probabilities, classes)
+    pixels = as_images(images, mean, std)
+    same_length(images=pixels, probabilities=probabilities)
+    if labels is not None:
+        labels = as_labels(labels, classes, length=len(pixels))
+    columns = min(columns, len(pixels))
+    rows = -(-len(pixels) // columns)
+    fig = new_figure(2.6 * rows, WIDTH * max(columns, 2) / 4 if columns < 4 else WIDTH)
+    axes = fig.subplots(2 * rows, columns, squeeze=False, height_ratios=[3, 2] * rows)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    said = []
+    for index, (image, row) in enumerate(zip(pixels, probabilities, strict=True)):
+        above, below = axes[2 * (index // columns) : 2 * (index // columns) + 2, index % columns]
+        above.imshow(image)
+        best = np.argsort(-row, kind="stable")[:top]
+        true = None if labels is None else labels[index]
+        said.append(_prediction(below, above, row, best, classes, true))
+    show(fig, alt=sentences(*said[:8], f"and {len(said) - 8} more" if len(said) > 8 else ""))
+
+
+def _prediction(axis, above, row, best, classes, true):
+    """Draw one image's bars; answer with a sentence about them."""
+    for place, label in enumerate(best):
+        right = true is not None and label == true
+        color = GREEN if right else ORANGE if true is not None else DARK
+        axis.barh(
+            -place, row[label], color=LIGHT[color], edgecolor=color, hatch="///" if right else ""
+        )
+        axis.text(0.02, -place, f"{classes[label]}  {fixed(row[label])}", va="center", fontsize=9)
+    axis.set_xlim(0, 1)
+    if true is None:
+        return f"{classes[best[0]]} with p = {fixed(row[best[0]])}"
+    verdict = "right" if best[0] == true else "wrong"
+    fit_title(above, "")
+    above.set_title(f"true: {classes[true]}, {verdict}", fontsize=9, fontweight="normal")
+    return f"{classes[true]} answered {verdict}: {classes[best[0]]} with p = {fixed(row[best[0]])}"
+
+
+@series_style()
+def confusion_matrix(predictions, labels, classes, *, title="") -> None:
+    """Show how often each true class (row) got each answer (column), in percent of the row.
+
+    Args:
+        predictions: labels [N], or logits or probabilities [N, K].
+        labels: the N right answers.
+        classes: K names.
+    """
+    labels = as_labels(labels, classes)
+    predicted = as_predictions(predictions, classes, len(labels))
+    size = len(classes)
+    counts = np.bincount(labels * size + predicted, minlength=size * size).reshape(size, size)
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    fig = new_figure(5.2, 6.4)
+    axis = fig.subplots()
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.grid(False)
+    axis.set_xticks(range(size), classes, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(size), classes)
+    axis.set(xlabel="answer of the model", ylabel="true class")
+    accuracy = (predicted == labels).mean()
+    fit_title(axis, title or f"Percent of each true class; accuracy {percent(accuracy)}")
+    if size <= 20:
+        for row, column in np.argwhere(counts > 0):
+            share = shares[row, column]
+            color = "white" if share > 0.5 else "black"
+            axis.text(
+                column,
+                row,
+                f"{100 * share:.0f}",
+                ha="center",
+                va="center",
+                color=color,
+                fontsize=8.5,
+            )
+    show(fig, alt=sentences(title, *_confusion_words(counts, totals, accuracy, classes)))
+
+
+def _confusion_words(counts, totals, accuracy, classes):
+    """Accuracy, best and worst class, and the commonest confusions."""
+    seen = np.flatnonzero(totals)
+    recall = np.diag(counts)[seen] / totals[seen]
+    best, worst = seen[recall.argmax()], seen[recall.argmin()]
+    off = counts - np.diag(np.diag(counts))
+    order = np.argsort(-off, axis=None, kind="stable")[:3]
+    pairs = [divmod(int(cell), len(classes)) for cell in order]
+    common = [
+        f"{classes[true]} taken for {classes[answer]} ({off[true, answer]:,} of {totals[true]:,})"
+        for true, answer in pairs
+        if off[true, answer]
+    ]
+    yield f"accuracy {percent(accuracy)} over {plural(int(totals.sum()), 'image')}"
+    yield (
+        f"best class {classes[best]} ({percent(recall.max())}), "
+        f"worst {classes[worst]} ({percent(recall.min())})"
+    )
+    yield f"commonest confusions: {listing(common)}" if common else "no confusion at all"
+
+
+@series_style()
+def per_class_accuracy(predictions, labels, classes, *, title="") -> None:
+    """Show which share of each class is answered right, as bars; a line marks the average over all.
+
+    Args:
+        predictions: labels [N], or logits or probabilities [N, K]; or several models' by name.
+        labels: the N right answers.
+        classes: K names.
+    """
+    labels = as_labels(labels, classes)
+    shares, said = {}, []
+    for name, given in as_named(predictions, "predictions").items():
+        right = as_predictions(given, classes, len(labels)) == labels
+        by_class = np.array(
+            [
+                right[labels == label].mean() if (labels == label).any() else 0.0
+                for label in range(len(classes))
+            ]
+        )
+        shares[name] = by_class
+        said.append(
+            f"{name + ': ' if name else ''}{percent(right.mean())} right overall, from "
+            f"{classes[by_class.argmin()]} {percent(by_class.min())} to "
+            f"{classes[by_class.argmax()]} {percent(by_class.max())}"
+        )
+    fig = new_figure(3.0)
+    axis = fig.subplots()
+    draw_groups(axis, shares, classes, percent)
+    axis.yaxis.set_major_formatter(lambda value, _: percent(value))
+    axis.set_ylim(0, 1.08)
+    fit_title(axis, title or "Share answered right, class by class")
+    show(fig, alt=sentences(title, *said))
