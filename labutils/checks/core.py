@@ -8,26 +8,29 @@ Returning means the answer is right; a returned string is a word to say along wi
 import contextlib
 import copy
 import difflib
+import dis
 import html
 import io
 import os
 import random
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from types import TracebackType
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labutils.checks.memorylimit import memory_limit
 from labutils.checks.timelimit import TimeIsUp, time_limit
 
 
 class Wrong(Exception):
-    """The answer is wrong: ``message`` says what was seen against what was expected, ``hint`` why."""
+    """The answer is wrong: ``message`` has what was seen and what was expected, ``hint`` why."""
 
     def __init__(self, message: str, hint: str):
         super().__init__(message)
@@ -60,7 +63,7 @@ class Exercise:
         reference: an independent right answer (PyTorch, torchvision); the notebook goes on with it
             while the student's own is not right.
         examine: raises :class:`Wrong` or :class:`NotDone`; returns a remark or None when right.
-        idea: the way to the solution in a sentence or two (never code), shown from the second
+        idea: the way to the solution in a sentence or two (never code), shown from the third
             failure on.
         seconds: how long an answer may take before it is called endless.
     """
@@ -74,9 +77,12 @@ class Exercise:
     seconds: float = 20.0
 
     def run(self, answer) -> Result:
-        """Examine ``answer``. Never raises, never hangs, and leaves random states and settings alone."""
+        """Examine ``answer``; never raise or hang, and leave random states and settings alone.
+
+        Only KeyboardInterrupt gets out: it is the reader who wants to stop.
+        """
         try:
-            with _guarded(), time_limit(self.seconds):
+            with _guarded(), memory_limit(), time_limit(self.seconds):
                 remark = self.examine(answer)
         except NotDone:
             return Result(False, False, f"{self.name} is not written yet.")
@@ -89,12 +95,14 @@ class Exercise:
                 f"{self.name} was still running after {self.seconds:g} seconds and was stopped.",
                 "Look for a loop that never ends, or work that grows with every call.",
             )
-        except Exception as error:  # an answer so odd that the check itself stumbled over it
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an answer so odd that the check itself stumbled over it
             return Result(
                 False,
                 True,
-                f"The check could not make sense of what {self.name} gave back: "
-                f"{type(error).__name__}: {error}",
+                f"The check could not make sense of what {self.name} gave back "
+                f"({type(error).__name__}: {_first_line(error)}).",
                 "Compare the type and shape of your result with the signature in the exercise.",
             )
         return Result(True, True, remark or "Right.")
@@ -103,12 +111,13 @@ class Exercise:
 # --- trying an answer -----------------------------------------------------------------------
 
 
-def ask(answer: Callable, *args, frozen: bool = True, called: str = "", **kwargs):
+def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: str = "", **kwargs):
     """Call a student's function, class or model and answer with what it returns.
 
     Args:
         frozen: the arguments must come back unchanged.
         called: the name to use in messages, where ``answer.__name__`` does not say it.
+        hint: what an exception most likely means in this very call, instead of a general word.
 
     Raises:
         NotDone: the stub's own NotImplementedError came out.
@@ -124,10 +133,10 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", **kwargs
     before = copy.deepcopy((args, kwargs)) if frozen else None
     try:
         result = answer(*args, **kwargs)
-    except (NotDone, Wrong):
+    except (NotDone, Wrong, TimeIsUp, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        _explain(error, name, args)
+    except BaseException as error:  # SystemExit and its kind too
+        _explain(error, name, args, hint)
     if frozen and not _same(before, (args, kwargs)):
         raise Wrong(
             f"{name} changed what it was given.",
@@ -137,13 +146,14 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", **kwargs
     return result
 
 
-def _explain(error: BaseException, name: str, args: tuple) -> NoReturn:
+def _explain(error: BaseException, name: str, args: tuple, hint: str) -> NoReturn:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not _is_library(f.filename)]
+    text = _first_line(error)
     if isinstance(error, NotImplementedError):
-        if not _is_library(frames[-1].filename):
+        if not _is_library(frames[-1].filename) and _raised_by_hand(error.__traceback__):
             raise NotDone from None
-        if 'required "forward"' in str(error):
+        if 'required "forward"' in text:
             raise Wrong(
                 f"{name} has no forward method.",
                 "A module computes in `forward(self, x)`. Is yours there, spelled so, and indented "
@@ -151,21 +161,39 @@ def _explain(error: BaseException, name: str, args: tuple) -> NoReturn:
             ) from None
     given = ", ".join(describe(a) for a in args)
     where = f" (line {own[-1].lineno}: {own[-1].line})" if own and own[-1].line else ""
-    text = str(error).strip().splitlines()
-    first = text[0][:300] if text else ""
+    kind = MemoryError if "allocate memory" in text else type(error)
     raise Wrong(
-        f"{name}({given}) raised {type(error).__name__}: {first}{where}",
+        f"{name}({given}) raised {type(error).__name__}: {text}{where}",
         _ERROR_HINTS.get(
-            type(error), "Call it yourself on a small example, and read the last line first."
+            kind, hint or "Call it yourself on a small example, and read the last line first."
         ),
     ) from None
 
 
+def _raised_by_hand(trace: TracebackType) -> bool:
+    """Did a ``raise`` statement raise this, and not compiled code called from that line?"""
+    while trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code.co_code
+    return dis.opname[code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # an exception class of the student's own can be broken too
+        return ""
+    return lines[0][:300] if lines else ""
+
+
 _ERROR_HINTS = {
-    RecursionError: "The function calls itself and never stops: did you mean torch's function of that name?",
+    RecursionError: "The function calls itself and never stops: did you mean torch's function of "
+    "that name?",
     SystemExit: "A function in a notebook returns its result; it never ends the program.",
-    MemoryError: "This asks for more memory than there is: look at the shapes, a broadcast may blow up.",
-    NameError: "A name is used that was never given a value: a typo, or a cell that was not run yet.",
+    MemoryError: "This asks for more memory than there is: look at the shapes, a broadcast may "
+    "blow up.",
+    NameError: "A name is used that was never given a value: a typo, or a cell that was not run "
+    "yet.",
     AttributeError: "Check the spelling, and (in a class) that __init__ stores the name on self.",
 }
 
@@ -236,17 +264,33 @@ def _number(value, digits: int) -> str:
 
 
 def expect_tensor(
-    value, shape: tuple[int, ...], dtype: torch.dtype | None, what: str, hint: str = ""
+    value, shape: tuple[int, ...] | None, dtype: torch.dtype | None, what: str, hint: str = ""
 ) -> Tensor:
-    """Demand a torch tensor of this shape and dtype (None: any); answer with it."""
+    """Demand an ordinary torch tensor of this shape and dtype (None: any); answer with it.
+
+    "Ordinary" means dense, and on the default device, where the checks hand over their arguments.
+    """
     if value is None:
         raise Wrong(f"{what} is None.", "Is there a `return` at the end of the function?")
     if not isinstance(value, Tensor):
+        expected = "a torch tensor" + ("" if shape is None else f" of shape {tuple(shape)}")
         raise Wrong(
-            f"{what} is {describe(value)}; expected a torch tensor of shape {shape}.",
-            hint or "Stay in torch: its functions take and give tensors.",
+            f"{what} is {describe(value)}; expected {expected}.",
+            "Stay in torch: its functions take and give tensors, and .item(), .tolist() and "
+            ".numpy() leave it.",
         )
-    if tuple(value.shape) != tuple(shape):
+    device = torch.get_default_device()
+    if value.device.type != device.type:
+        raise Wrong(
+            f"{what} is on the device {value.device.type}; expected {device.type}.",
+            "A result stays on the device of its argument; nothing has to be moved here.",
+        )
+    if value.layout != torch.strided:
+        raise Wrong(
+            f"{what} is a tensor with layout {value.layout}; expected an ordinary, dense one.",
+            "Return it .to_dense().",
+        )
+    if shape is not None and tuple(value.shape) != tuple(shape):
         raise Wrong(
             f"{what} has shape {tuple(value.shape)}; expected {tuple(shape)}.",
             hint or "Follow the shapes line by line: print(x.shape) after each.",
@@ -265,16 +309,57 @@ def expect_number(value, what: str, hint: str = "") -> float:
     if value is None:
         raise Wrong(f"{what} is None.", "Is there a `return` at the end of the function?")
     single = isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0
-    if not single and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
-        raise Wrong(
-            f"{what} is {describe(value)}; expected a number.", hint or "Return one number."
-        )
-    return float(value)
+    plain = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if single or plain:
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            pass  # complex, text, no data, beyond a float
+    raise Wrong(f"{what} is {describe(value)}; expected a number.", hint or "Return one number.")
+
+
+class Mistake(NamedTuple):
+    """A known wrong result: its value, what it is (completes "that is ..."), and what to do."""
+
+    value: Tensor
+    name: str
+    hint: str
+
+
+def compare(
+    got,
+    expected: Tensor,
+    call: str,
+    mistakes: Iterable[Mistake] = (),
+    otherwise: str = "",
+    shape_hint: str = "",
+) -> None:
+    """Demand that ``got`` is the tensor ``expected``: kind, shape, values up to rounding, dtype.
+
+    The known mistakes come first, so that one with another shape or dtype is recognised too.
+
+    Args:
+        call: what was called, as a reader would write it: ``softmax(z)``.
+        mistakes: wrong results to recognise, the likeliest first.
+        otherwise: the hint where the shape is right and no mistake is recognised.
+        shape_hint: the hint where the shape is wrong.
+    """
+    got = expect_tensor(got, None, None, f"The result of {call}").detach()
+    seen = f"{call} gave {show(got)}; expected {show(expected)}"
+    for mistake in mistakes:
+        if close(got, mistake.value) and not close(mistake.value, expected):
+            raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
+    expect_tensor(got, expected.shape, None, f"The result of {call}", shape_hint)
+    if not close(got, expected):
+        raise Wrong(f"{seen}.", otherwise or "Work the example out by hand, term by term.")
+    expect_tensor(got, expected.shape, expected.dtype, f"The result of {call}")
 
 
 def close(a: Tensor, b: Tensor, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
     """Are two tensors equal up to rounding? NaN never is; infinities must agree."""
-    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol)
+    return a.shape == b.shape and torch.allclose(
+        a.detach().double(), b.detach().double(), rtol=rtol, atol=atol
+    )
 
 
 # --- keeping the notebook safe --------------------------------------------------------------
@@ -291,9 +376,10 @@ class _Bounded(io.StringIO):
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
-    """Fixed seed inside; random states, dtype, grad mode, warnings as before outside; prints swallowed."""
+    """Fixed seed and no prints inside; random states and settings as before outside."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    device = torch.get_default_device()
     bin_ = _Bounded()
     try:
         with (
@@ -309,6 +395,8 @@ def _guarded() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
+        if torch.get_default_device() != device:
+            torch.set_default_device(None if device.type == "cpu" else device)
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
@@ -318,7 +406,11 @@ def _guarded() -> Iterator[None]:
 
 
 class Check:
-    """``softmax = check.softmax(softmax)``: show the result, answer with a function that works."""
+    """``softmax = check.softmax(softmax)``: show the result, answer with a function that works.
+
+    What a wrong answer is told grows with the tries: what was seen against what was expected, then
+    the hint too, then the idea of the solution too.
+    """
 
     def __init__(self, exercises: dict[str, Exercise]):
         self._exercises = exercises
@@ -361,9 +453,10 @@ class Check:
             ]
         else:
             lines = [f"[NOT YET] {exercise.name}: {result.message}"]
-            if result.hint:
+            tries = self._failures[exercise.name]
+            if tries >= 2:
                 lines.append(f"Hint: {result.hint}")
-            if self._failures[exercise.name] > 1:
+            if tries >= 3:
                 lines.append(f"The idea: {exercise.idea}")
             lines.append(
                 "Until yours is right, the notebook goes on with a reference implementation."

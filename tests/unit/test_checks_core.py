@@ -12,10 +12,12 @@ import torch
 from labutils.checks.core import (
     Check,
     Exercise,
+    Mistake,
     Result,
     Wrong,
     ask,
     close,
+    compare,
     expect_number,
     expect_tensor,
 )
@@ -92,8 +94,58 @@ def sleeps(x):
     time.sleep(1000)
 
 
-def huge(x):
+def impossible(x):
     return torch.empty(10**15)
+
+
+def gigabytes(x):
+    kept = []
+    while True:
+        kept.append(torch.empty(10**8))  # 400 MB each, never touched
+
+
+def gigabytes_in_python(x):
+    kept = []
+    while True:
+        kept.append(bytes(10**8))
+
+
+def elsewhere(x):
+    return (2 * x).to("meta")
+
+
+def sparse(x):
+    return (2 * x).to_sparse()
+
+
+def refuses_integers(x):
+    return torch.tensor([1, 2]).softmax(0)  # torch itself raises NotImplementedError here
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def raises_the_unprintable(x):
+    raise Unprintable
+
+
+class Rude(BaseException):
+    pass
+
+
+def raises_beyond_exception(x):
+    raise Rude("get out")
+
+
+class Opaque:
+    def __repr__(self):
+        raise ValueError("no repr")
+
+
+def opaque(x):
+    return Opaque()
 
 
 def stub(x):
@@ -113,7 +165,15 @@ ODD = {
     loops: "never ends",
     loops_and_swallows: "never ends",
     sleeps: "never ends",
-    huge: "",
+    impossible: "more memory than there is",
+    gigabytes: "more memory than there is",
+    gigabytes_in_python: "more memory than there is",
+    elsewhere: "device of its argument",
+    sparse: "to_dense",
+    refuses_integers: "read the last line",
+    raises_the_unprintable: "read the last line",
+    raises_beyond_exception: "read the last line",
+    opaque: "signature",
 }
 
 
@@ -145,14 +205,17 @@ def test_an_answer_leaves_no_traces(capsys):
         torch.manual_seed(7), np.random.seed(7), random.seed(7)
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
-        return x * 2
+        y = x * 2
+        torch.set_default_device("meta")
+        return y
 
     torch.manual_seed(1), np.random.seed(1), random.seed(1)
     expected = torch.rand(1), np.random.rand(), random.random()
     torch.manual_seed(1), np.random.seed(1), random.seed(1)
-    assert EXERCISE.run(messy).passed
+    EXERCISE.run(messy)
     assert (torch.rand(1), np.random.rand(), random.random()) == expected
     assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+    assert torch.get_default_device() == torch.device("cpu")
     assert capsys.readouterr() == ("", "")
 
 
@@ -164,9 +227,14 @@ def test_check_returns_the_answer_or_the_reference(capsys, monkeypatch):
     assert "1 of 1 exercises done · 2 of 2 points" in capsys.readouterr().out
     assert check.double(text) is double
     first = capsys.readouterr().out
-    assert "[NOT YET]" in first and "Hint:" in first and "The idea" not in first
+    assert "[NOT YET]" in first and "expected a torch tensor" in first
+    assert "Hint:" not in first and "The idea" not in first
     check.double(text)
-    assert "The idea: Twice the number." in capsys.readouterr().out
+    second = capsys.readouterr().out
+    assert "Hint: Stay in torch" in second and "The idea" not in second
+    check.double(text)
+    third = capsys.readouterr().out
+    assert "Hint: Stay in torch" in third and "The idea: Twice the number." in third
     assert check.double(stub) is double
     assert "[TO DO]" in capsys.readouterr().out
 
@@ -187,10 +255,59 @@ def test_numbers_of_every_kind_are_numbers(value):
     assert expect_number(value, "f(x)") == 7
 
 
-@pytest.mark.parametrize("value", [None, "7", True, torch.ones(2), [7]])
+@pytest.mark.parametrize(
+    "value",
+    [None, "7", True, torch.ones(2), [7], 1j, torch.tensor(1j), torch.ones((), device="meta")],
+)
 def test_other_things_are_no_numbers(value):
     with pytest.raises(Wrong):
         expect_number(value, "f(x)")
+
+
+WRONG_SIGN = Mistake(torch.tensor([-1.0, -2.0]), "the negative", "Drop the minus.")
+TOO_SHORT = Mistake(torch.tensor(3.0), "the sum", "Keep the entries.")
+
+
+@pytest.mark.parametrize(
+    "got, hint",
+    [
+        (torch.tensor([-1.0, -2.0]), "Drop the minus."),
+        (torch.tensor([-1.0, -2.0], dtype=torch.float64), "Drop the minus."),
+        (torch.tensor(3.0), "Keep the entries."),
+        (torch.tensor([1.0, 3.0]), "Something else."),
+        (torch.tensor([1.0, float("nan")]), "Something else."),
+        (torch.tensor([1.0]), "Two of them."),
+        (torch.tensor([1.0, 2.0], dtype=torch.float64), "dtype of its argument"),
+        ([1.0, 2.0], "Stay in torch"),
+        (None, "return"),
+    ],
+)
+def test_compare_recognises_known_mistakes_first(got, hint):
+    with pytest.raises(Wrong) as caught:
+        compare(
+            got,
+            torch.tensor([1.0, 2.0]),
+            "f(x)",
+            [WRONG_SIGN, TOO_SHORT],
+            "Something else.",
+            "Two of them.",
+        )
+    assert hint in caught.value.hint and "f(x)" in caught.value.message
+
+
+def test_compare_lets_rounding_and_gradients_pass():
+    expected = torch.tensor([1.0, 2.0])
+    compare(expected + 1e-6, expected, "f(x)")
+    compare(expected.clone().requires_grad_(), expected, "f(x)")
+    compare(expected, expected, "f(x)", [Mistake(expected.clone(), "the same", "Never said.")])
+
+
+def test_a_keyboard_interrupt_goes_through():
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        EXERCISE.run(interrupted)
 
 
 def test_time_limit_stops_python_code_in_another_thread():
