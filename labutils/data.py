@@ -18,11 +18,12 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from labutils import readers
+from labutils import download, readers
 from labutils.batches import Batches, random_crop, random_flip
 
 __all__ = [
     "Batches",
+    "NAMES",
     "DataError",
     "ImageSet",
     "data_folders",
@@ -32,6 +33,7 @@ __all__ = [
     "random_flip",
 ]
 
+NAMES = tuple(readers.SPECS)
 SOURCES = ("auto", "full", "sample")
 
 
@@ -108,7 +110,7 @@ def load(name: str, transform=None, source: str | None = None) -> tuple[ImageSet
         ValueError: an unknown name or source.
         DataError: ``source="full"``, and no source had the whole dataset.
     """
-    spec = _spec(name)
+    spec = spec_of(name)
     source = _source(source)
     if source == "sample":
         arrays, origin = _load_sample(spec, why="sample asked for"), "sample"
@@ -123,46 +125,95 @@ def load(name: str, transform=None, source: str | None = None) -> tuple[ImageSet
 
 
 def _load_full(spec, sample_allowed):
-    troubles = []  # what was found and could not be used, for the error of source="full"
+    """Try local files, a user's npz, the mirrors and, if allowed, the sample."""
+    troubles = []  # for the error of source="full"
 
-    def pass_over(what, error):
-        troubles.append(f"{what}: {error}")
-        _say(f"Warning: {what} is passed over: {error}.")
+    def warn(text):
+        troubles.append(text)
+        print(f"Warning: {text}.")
 
+    arrays = _read_verified(spec, warn)
+    if arrays is not None:
+        print(_banner(spec.title, arrays, "local copy, verified"))
+        return arrays, "local"
+    arrays = _read_npz(spec, warn)
+    if arrays is not None:
+        print(_banner(spec.title, arrays, "local copy, unverified"))
+        return arrays, "npz"
+    why = fetch(spec, warn)
+    arrays = _read_verified(spec, warn) if not why else None
+    if arrays is not None:
+        print(_banner(spec.title, arrays, "downloaded, verified"))
+        return arrays, "downloaded"
+    if not sample_allowed:
+        reasons = "".join(f"\n- {text}" for text in troubles)
+        raise DataError(
+            f"the full {spec.title} was asked for, and no source has it:{reasons}\n"
+            "Name a folder that holds it in LABUTILS_DATA_DIR, or a mirror in LABUTILS_MIRRORS, "
+            "or set LABUTILS_DATA=auto to go on with the sample."
+        )
+    return _load_sample(spec, why or "download failed"), "sample"
+
+
+def _read_verified(spec, warn):
     for folder in _folders():
         found = readers.find_local(spec, folder)
         if found is None:
             continue
         try:
-            arrays = readers.read_local(spec, found)
+            return readers.read_local(spec, found)
+        except FileNotFoundError:
+            continue  # another process is putting a fresh copy there
         except (readers.Damaged, OSError) as error:
-            pass_over(found, error)
-            continue
-        _say(_banner(spec.title, arrays, "local copy, verified"))
-        return arrays, "local"
+            warn(f"{found} is passed over: {error}")
+    return None
 
+
+def _read_npz(spec, warn):
     for folder in _folders():
         path = folder / f"{spec.name}.npz"
         if not path.is_file():
             continue
         try:
-            arrays = readers.read_npz(spec, path)
+            return readers.read_npz(spec, path)
         except (readers.Damaged, OSError) as error:
-            pass_over(path, error)
-            continue
-        _say(_banner(spec.title, arrays, "local copy, unverified"))
-        return arrays, "npz"
+            warn(f"{path} is passed over: {error}")
+    return None
 
-    why = "no network"
-    if sample_allowed:
-        return _load_sample(spec, why), "sample"
-    raise DataError("\n".join(troubles))
+
+def fetch(spec, warn, *, patient: bool = False) -> str:
+    """Download a dataset into the first folder that takes it.
+
+    Args:
+        spec: a ``labutils.readers.Spec``.
+        warn: called with a sentence for everything that goes wrong.
+        patient: never give a mirror up for being slow.
+
+    Answers with why it failed, in a few words, or with an empty text.
+    """
+    why = "nowhere to store it"
+    for folder in _folders():
+        obstacle = download.why_not_usable(folder, spec.disk_bytes)
+        if obstacle:
+            warn(f"{folder} {obstacle}, so {spec.title} is not stored there")
+            continue
+        try:
+            download.download(spec, folder, warn, patient=patient)
+            return ""
+        except download.DownloadError as error:
+            warn(str(error))
+            why = error.why
+            if not error.storage:
+                return why
+    return why
 
 
 def _load_sample(spec, why):
-    arrays = readers.read_sample(spec, cache_dir=None)
+    usable = (folder for folder in _folders() if not download.why_not_usable(folder))
+    caches = (download.cache_of(folder) for folder in usable)
+    arrays = readers.read_sample(spec, find_cache=lambda: next(caches, None))
     note = f"{why}: results will differ from {spec.title}"
-    _say(_banner(spec.sample_title, arrays, note))
+    print(_banner(spec.sample_title, arrays, note))
     return arrays
 
 
@@ -170,14 +221,49 @@ def _banner(title, arrays, note):
     return f"{title} · {len(arrays[0]):,} + {len(arrays[2]):,} images · {note}"
 
 
-def _say(line):
-    print(line)
+# --- for `python -m labutils doctor` ----------------------------------------------------------
+
+
+def data_folders() -> list[tuple[Path, str]]:
+    """Answer with the folders looked in, in order, each with its state. Nothing is created."""
+    return [(folder, _state(folder)) for folder in _folders()]
+
+
+def _state(folder):
+    if folder.is_dir():
+        return "writable" if os.access(folder, os.W_OK) else "read-only"
+    if folder.exists():
+        return "not a folder"
+    parent = next(parent for parent in folder.parents if parent.exists())
+    can_create = parent.is_dir() and os.access(parent, os.W_OK)
+    return "not there yet" if can_create else "not there, and cannot be created"
+
+
+def describe_sources(name: str) -> str:
+    """Say from where ``load(name)`` would take the dataset, without loading or downloading it."""
+    spec = spec_of(name)
+    source = _source(None)
+    if source == "sample":
+        return f"the embedded {spec.sample_title} (LABUTILS_DATA=sample)"
+    for folder in _folders():
+        found = readers.find_local(spec, folder)
+        if found is not None:
+            return f"local copy {found} (its checksums are tested when it is loaded)"
+    for folder in _folders():
+        path = folder / f"{spec.name}.npz"
+        if path.is_file():
+            return f"local copy {path}, unverified"
+    megabytes = sum(file.size for file in spec.remote_files) / 1e6
+    fallback = "an error" if source == "full" else f"the embedded {spec.sample_title}"
+    first = download.label(download.mirrors(spec)[0])
+    return f"download of {megabytes:,.0f} MB, first from {first}; without a network {fallback}"
 
 
 # --- arguments and folders ----------------------------------------------------------------------
 
 
-def _spec(name):
+def spec_of(name: str) -> readers.Spec:
+    """Answer with what is known of a dataset; ValueError, with a hint, for an unknown name."""
     if name in readers.SPECS:
         return readers.SPECS[name]
     known = ", ".join(repr(known) for known in readers.SPECS)

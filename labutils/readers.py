@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import pickle
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Spec:
     remote_files: tuple[RemoteFile, ...]
     mirrors: tuple[str, ...]
     folder: str  # where its files lie, in torchvision's layout
+    disk_bytes: int  # needed while it is fetched and unpacked
     sample_title: str
 
 
@@ -58,6 +60,7 @@ MNIST = Spec(
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
     folder="MNIST/raw",
+    disk_bytes=12_000_000,
     sample_title="digits sample",
 )
 
@@ -86,6 +89,7 @@ CIFAR10 = Spec(
         "https://www.cs.toronto.edu/~kriz/",
     ),
     folder="cifar-10-batches-py",
+    disk_bytes=360_000_000,
     sample_title="drawn sample",
 )  # fmt: skip
 
@@ -143,6 +147,20 @@ def read_local(spec: Spec, path: Path):
     return _read_cifar10_archive(path) if path.is_file() else _read_cifar10_folder(path)
 
 
+def verify(spec: Spec, folder: Path) -> str:
+    """Read the dataset in ``folder`` whole; answer with what is wrong, an empty text if nothing."""
+    found = find_local(spec, folder)
+    if found is None:
+        return f"{spec.title} is not there, or not whole"
+    try:
+        read_local(spec, found)
+    except Damaged as error:
+        return str(error)
+    except OSError as error:
+        return f"{found} cannot be read ({error.strerror})"
+    return ""
+
+
 def _read_mnist(raw: Path):
     arrays = [_read_idx(raw, file) for file in MNIST.remote_files]
     x_train, y_train, x_test, y_test = arrays
@@ -186,9 +204,24 @@ def _read_cifar10_folder(folder: Path):
 def _read_cifar10_archive(path: Path):
     try:
         with tarfile.open(path) as archive:
-            return _read_cifar10(lambda name: archive.extractfile(f"{CIFAR10.folder}/{name}"))
-    except (tarfile.TarError, EOFError, KeyError, gzip.BadGzipFile) as error:
+            return _read_cifar10(lambda name: open_member(archive, name))
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Damaged(f"{path.name} is not the whole archive ({error})") from None
+
+
+def open_member(archive: tarfile.TarFile, name: str):
+    """Open one of CIFAR-10's files inside its archive.
+
+    Raises:
+        Damaged: it is not in there, or no plain file.
+    """
+    try:
+        stream = archive.extractfile(f"{CIFAR10.folder}/{name}")
+    except KeyError:
+        stream = None
+    if stream is None:
+        raise Damaged(f"{Path(archive.name).name} holds no file {name}")
+    return stream
 
 
 def _read_cifar10(open_batch):
@@ -229,9 +262,8 @@ def read_npz(spec: Spec, path: Path):
                 raise Damaged("it holds a single array, not an npz archive")
             missing = [key for key in NPZ_KEYS if key not in content]
             if missing:
-                raise Damaged(
-                    f"it lacks {', '.join(missing)} (it holds {', '.join(content.files) or 'nothing'})"
-                )
+                held = ", ".join(content.files) or "nothing"
+                raise Damaged(f"it lacks {', '.join(missing)} (it holds {held})")
             arrays = {key: content[key] for key in NPZ_KEYS}
     except OSError:
         raise
@@ -271,13 +303,16 @@ def _check_part(images, labels, part, image_shape):
 # --- the embedded sample ---------------------------------------------------------------------
 
 
-def read_sample(spec: Spec, cache_dir: Path | None):
-    """Answer with the embedded sample: scikit-learn's digits, or images drawn by ``labutils``."""
+def read_sample(spec: Spec, find_cache):
+    """Answer with the embedded sample: scikit-learn's digits, or images drawn by ``labutils``.
+
+    ``find_cache()`` answers with a folder to keep drawn images in, or ``None``.
+    """
     if spec.name == "mnist":
         return _sample_digits()
     from labutils import drawn
 
-    return drawn.sample(cache_dir)
+    return drawn.sample(find_cache())
 
 
 def _sample_digits():
