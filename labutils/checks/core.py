@@ -260,7 +260,7 @@ def show(value, digits: int = 4) -> str:
 
 
 def _number(value, digits: int) -> str:
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.{digits}g}" if isinstance(value, float) else str(value)  # no "-0"
 
 
 def expect_tensor(

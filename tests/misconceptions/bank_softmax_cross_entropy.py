@@ -1,0 +1,735 @@
+"""Answers to the exercises of notebook 01, as students write them."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .bank import Bank
+
+# --- softmax --------------------------------------------------------------------------------
+
+softmax = Bank("softmax")
+
+
+@softmax.blank
+def softmax_stub(z):
+    raise NotImplementedError
+
+
+@softmax.right
+def softmax_by_the_book(z):
+    shifted = z - z.max(dim=-1, keepdim=True).values
+    e = torch.exp(shifted)
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+@softmax.right
+def softmax_by_logsumexp(scores):
+    return (scores - torch.logsumexp(scores, -1)[..., None]).exp()
+
+
+@softmax.right
+def softmax_through_numpy(z):
+    a = z.numpy()
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    return torch.from_numpy(e / e.sum(axis=-1, keepdims=True))
+
+
+@softmax.right
+def softmax_in_place_on_its_own(z):
+    out = z.clone()
+    out -= out.amax(-1, keepdim=True)
+    out.exp_()
+    out /= out.sum(-1, keepdim=True)
+    return out
+
+
+@softmax.right
+def softmax_row_by_row(z, eps=0.0):
+    rows = [(r - r.max()).exp() for r in z.reshape(-1, z.shape[-1])]
+    return torch.stack([r / (r.sum() + eps) for r in rows]).reshape(z.shape)
+
+
+@softmax.right
+def softmax_by_einsum(z):
+    e = torch.exp(z - z.amax(-1, keepdim=True))
+    return torch.einsum("...k,...->...k", e, 1 / torch.einsum("...k->...", e))
+
+
+softmax.right(nn.Softmax(dim=-1))
+
+
+@softmax.right
+def softmax_with_a_small_epsilon(z):
+    e = torch.exp(z - z.amax(-1, keepdim=True))
+    return e / (e.sum(-1, keepdim=True) + 1e-12)
+
+
+@softmax.wrong("over the batch")
+def softmax_over_dim_0(z):
+    e = torch.exp(z - z.amax(0))
+    return e / e.sum(0)
+
+
+@softmax.wrong("count from the end")
+def softmax_over_dim_1(z):
+    e = torch.exp(z - z.amax(1, keepdim=True))
+    return e / e.sum(1, keepdim=True)
+
+
+@softmax.wrong("the whole tensor must not sum to 1")
+def softmax_over_everything(z):
+    e = torch.exp(z - z.max())
+    return e / e.sum()
+
+
+@softmax.wrong("broadcasting")
+def softmax_without_keepdim(z):
+    e = torch.exp(z)
+    return e / e.sum(-1)
+
+
+@softmax.wrong("overflows to inf")
+def softmax_naive(z):
+    return z.exp() / z.exp().sum(-1, keepdim=True)
+
+
+@softmax.wrong("not one maximum for the whole tensor")
+def softmax_with_one_maximum(z):
+    e = torch.exp(z - z.max())
+    return e / e.sum(-1, keepdim=True)
+
+
+@softmax.wrong("same number for the whole row")
+def softmax_with_the_maximum_of_the_columns(z):
+    e = torch.exp(z - z.amax(0))
+    return e / e.sum(-1, keepdim=True)
+
+
+@softmax.wrong("subtracting the mean")
+def softmax_with_the_mean(z):
+    e = torch.exp(z - z.mean(-1, keepdim=True))
+    return e / e.sum(-1, keepdim=True)
+
+
+@softmax.wrong("did you clip")
+def softmax_clipped(z):
+    e = z.clamp(-80, 80).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+@softmax.wrong("exponential of each score first")
+def softmax_without_exponential(z):
+    return z / z.sum(-1, keepdim=True)
+
+
+@softmax.wrong("divided by their sum")
+def softmax_without_division(z):
+    return torch.exp(z)
+
+
+@softmax.wrong("log-softmax")
+def softmax_log(z):
+    return F.log_softmax(z, dim=-1)
+
+
+@softmax.wrong("a sigmoid looks at one score alone")
+def softmax_sigmoid(z):
+    return torch.sigmoid(z)
+
+
+@softmax.wrong("minus too many")
+def softmax_negated(z):
+    e = torch.exp(-z)
+    return e / e.sum(-1, keepdim=True)
+
+
+@softmax.wrong("argmax as one-hot")
+def softmax_one_hot(z):
+    return F.one_hot(z.argmax(-1), z.shape[-1]).float()
+
+
+@softmax.wrong("argmax decides")
+def softmax_argmax(z):
+    return z.argmax(-1)
+
+
+@softmax.wrong("base e")
+def softmax_base_2(z):
+    return 2**z / (2**z).sum(-1, keepdim=True)
+
+
+@softmax.wrong("in-place")
+def softmax_in_place(z):
+    z -= z.amax(-1, keepdim=True)
+    z.exp_()
+    return z / z.sum(-1, keepdim=True)
+
+
+@softmax.wrong("stay in torch")
+def softmax_returns_numpy(z):
+    e = np.exp(z.numpy())
+    return e / e.sum(-1, keepdims=True)
+
+
+@softmax.wrong("dtype of its argument")
+def softmax_in_single_precision(z):
+    return torch.softmax(z.float(), -1)
+
+
+@softmax.wrong("`return`")
+def softmax_without_return(z):
+    e = torch.exp(z - z.amax(-1, keepdim=True))
+    e / e.sum(-1, keepdim=True)
+
+
+# --- cross_entropy --------------------------------------------------------------------------
+
+cross_entropy = Bank("cross_entropy")
+
+
+@cross_entropy.blank
+def cross_entropy_stub(p, q):
+    raise NotImplementedError
+
+
+@cross_entropy.right
+def cross_entropy_masked(p, q):
+    keep = p > 0
+    return -(p[keep] * torch.log(q[keep])).sum()
+
+
+@cross_entropy.right
+def cross_entropy_where(p, q):
+    terms = torch.where(p == 0, torch.zeros_like(p), p * torch.log(q))
+    return -torch.sum(terms)
+
+
+@cross_entropy.right
+def cross_entropy_xlogy(target, prediction):
+    return -torch.xlogy(target, prediction).sum()
+
+
+@cross_entropy.right
+def cross_entropy_nansum(p, q):
+    return -torch.nansum(p * q.log())
+
+
+@cross_entropy.right
+def cross_entropy_by_hand(p, q):
+    total = 0.0
+    for a, b in zip(p.tolist(), q.tolist(), strict=True):
+        if a > 0:
+            total -= a * math.log(b) if b > 0 else -math.inf
+    return torch.tensor(total, dtype=p.dtype)
+
+
+@cross_entropy.right
+def cross_entropy_dot(p, q):
+    i = torch.nonzero(p).squeeze(1)
+    return p[i].dot(-q[i].log())
+
+
+@cross_entropy.right
+def cross_entropy_numpy(p, q):
+    a, b = p.numpy(), q.numpy()
+    with np.errstate(divide="ignore"):
+        logs = np.log(b, where=a > 0, out=np.zeros_like(b))
+    return torch.as_tensor(-(a * logs).sum())
+
+
+@cross_entropy.wrong("first argument p holds")
+def cross_entropy_swapped(p, q):
+    return -torch.xlogy(q, p).sum()
+
+
+@cross_entropy.wrong("the minus in front makes")
+def cross_entropy_without_minus(p, q):
+    return (p * q.log()).sum()
+
+
+@cross_entropy.wrong("nothing more to average")
+def cross_entropy_mean(p, q):
+    return -(p * q.log()).mean()
+
+
+@cross_entropy.wrong("add the terms up")
+def cross_entropy_not_summed(p, q):
+    return -(p * q.log())
+
+
+@cross_entropy.wrong("two things are missing")
+def cross_entropy_bare_terms(p, q):
+    return p * q.log()
+
+
+@cross_entropy.wrong("counts bits")
+def cross_entropy_bits(p, q):
+    return -(p * torch.log2(q)).sum()
+
+
+@cross_entropy.wrong("log10")
+def cross_entropy_log10(p, q):
+    return -(p * torch.log10(q)).sum()
+
+
+@cross_entropy.wrong("0 · log 0")
+def cross_entropy_nan(p, q):
+    return -(p * q.log()).sum()
+
+
+@cross_entropy.wrong("a small number added to q")
+def cross_entropy_epsilon(p, q):
+    return -(p * torch.log(q + 1e-7)).sum()
+
+
+@cross_entropy.wrong("(or a clamp) hides that")
+def cross_entropy_clamped(p, q):
+    return -(p * q.clamp(min=1e-12).log()).sum()
+
+
+@cross_entropy.wrong("makes the cross-entropy infinite")
+def cross_entropy_nan_to_num(p, q):
+    return -torch.nan_to_num(p * q.log()).sum()
+
+
+@cross_entropy.wrong("leave out entries by p, not by q")
+def cross_entropy_masked_by_q(p, q):
+    keep = q > 0
+    return -(p[keep] * q[keep].log()).sum()
+
+
+@cross_entropy.wrong("minus the entropy of p")
+def cross_entropy_kl(p, q):
+    return (p * (p / q).log()).sum()
+
+
+@cross_entropy.wrong("never looks at the prediction")
+def cross_entropy_entropy(p, q):
+    return -(p * p.log()).sum()
+
+
+@cross_entropy.wrong("one-hot p only")
+def cross_entropy_hard(p, q):
+    return -torch.log(q[torch.argmax(p)])
+
+
+@cross_entropy.wrong("weigh each -log q")
+def cross_entropy_not_weighed(p, q):
+    return -q.log().sum()
+
+
+@cross_entropy.wrong("q already holds probabilities")
+def cross_entropy_of_torch(p, q):
+    return F.cross_entropy(q, p)
+
+
+@cross_entropy.wrong("yes/no questions")
+def cross_entropy_binary(p, q):
+    return -(p * q.log() + (1 - p) * (1 - q).log()).sum()
+
+
+@cross_entropy.wrong("neither (1-p)")
+def cross_entropy_binary_mean(p, q):
+    return F.binary_cross_entropy(q, p)
+
+
+@cross_entropy.wrong("squared differences are")
+def cross_entropy_squared(p, q):
+    return ((p - q) ** 2).sum()
+
+
+@cross_entropy.wrong("stay in torch")
+def cross_entropy_item(p, q):
+    return -torch.xlogy(p, q).sum().item()
+
+
+@cross_entropy.wrong("keep no dimension")
+def cross_entropy_keeps_a_dimension(p, q):
+    return -torch.xlogy(p, q).sum(dim=-1, keepdim=True)
+
+
+@cross_entropy.wrong("in-place")
+def cross_entropy_in_place(p, q):
+    q[p == 0] = 1
+    return -(p * q.log()).sum()
+
+
+# --- cross_entropy_from_logits --------------------------------------------------------------
+
+from_logits = Bank("cross_entropy_from_logits")
+
+
+@from_logits.blank
+def from_logits_stub(logits, targets):
+    raise NotImplementedError
+
+
+@from_logits.right
+def from_logits_logsumexp(logits, targets):
+    picked = logits[torch.arange(len(logits)), targets]
+    return (torch.logsumexp(logits, dim=1) - picked).mean()
+
+
+@from_logits.right
+def from_logits_gather(logits, targets):
+    log_probabilities = F.log_softmax(logits, dim=-1)
+    return -log_probabilities.gather(1, targets.unsqueeze(1)).mean()
+
+
+@from_logits.right
+def from_logits_one_hot(logits, targets):
+    y = F.one_hot(targets, num_classes=logits.shape[1])
+    return -(y * logits.log_softmax(1)).sum(1).mean()
+
+
+@from_logits.right
+def from_logits_by_hand(x, t):
+    m = x.max(dim=1, keepdim=True)[0].detach()
+    z = x - m
+    log_p = z - z.exp().sum(1, keepdim=True).log()
+    total = 0
+    for i in range(x.size(0)):
+        total = total - log_p[i, t[i]]
+    return total / x.size(0)
+
+
+@from_logits.right
+def from_logits_module(logits, targets, criterion=None):
+    return (criterion or nn.CrossEntropyLoss())(logits, targets)
+
+
+@from_logits.right
+def from_logits_einsum(logits, targets):
+    y = torch.eye(logits.shape[1], dtype=logits.dtype)[targets]
+    return -torch.einsum("nk,nk->", y, logits.log_softmax(1)) / logits.shape[0]
+
+
+@from_logits.right
+def from_logits_nll(logits, targets):
+    return F.nll_loss(F.log_softmax(logits, dim=1), targets)
+
+
+@from_logits.wrong("apply it once")
+def from_logits_double_softmax(logits, targets):
+    return F.cross_entropy(torch.softmax(logits, dim=1), targets)
+
+
+@from_logits.wrong("over the samples of the batch")
+def from_logits_over_batch(logits, targets):
+    return F.nll_loss(torch.log_softmax(logits, dim=0), targets)
+
+
+@from_logits.wrong("a sum grows with the batch")
+def from_logits_sum(logits, targets):
+    return F.cross_entropy(logits, targets, reduction="sum")
+
+
+@from_logits.wrong("take their mean to get one number")
+def from_logits_each(logits, targets):
+    return F.cross_entropy(logits, targets, reduction="none")
+
+
+@from_logits.wrong("counts the zeros too")
+def from_logits_mean_over_everything(logits, targets):
+    y = F.one_hot(targets, logits.shape[1])
+    return -(y * logits.log_softmax(1)).mean()
+
+
+@from_logits.wrong("never negative")
+def from_logits_without_minus(logits, targets):
+    return logits.log_softmax(1).gather(1, targets[:, None]).mean()
+
+
+@from_logits.wrong("a logit alone is no log-probability")
+def from_logits_nll_of_logits(logits, targets):
+    return F.nll_loss(logits, targets)
+
+
+@from_logits.wrong("the logarithm is missing")
+def from_logits_nll_of_probabilities(logits, targets):
+    return F.nll_loss(torch.softmax(logits, 1), targets)
+
+
+@from_logits.wrong("they do not commute")
+def from_logits_log_of_mean(logits, targets):
+    p = torch.softmax(logits, 1)[torch.arange(len(targets)), targets]
+    return -p.mean().log()
+
+
+@from_logits.wrong("in bits")
+def from_logits_bits(logits, targets):
+    p = torch.softmax(logits, 1)[torch.arange(len(targets)), targets]
+    return -p.log2().mean()
+
+
+@from_logits.wrong("n×n numbers")
+def from_logits_wrong_index(logits, targets):
+    return -logits.log_softmax(1)[:, targets].mean()
+
+
+@from_logits.wrong("the first index is the sample")
+def from_logits_transposed_index(logits, targets):
+    return -logits.log_softmax(1)[targets, torch.arange(len(targets))].mean()
+
+
+@from_logits.wrong("believed or not")
+def from_logits_largest(logits, targets):
+    return -torch.softmax(logits, 1).max(1).values.log().mean()
+
+
+@from_logits.wrong("the targets did not enter")
+def from_logits_all_classes(logits, targets):
+    return -logits.log_softmax(1).mean()
+
+
+@from_logits.wrong("class numbers, not one-hot rows")
+def from_logits_as_if_one_hot(logits, targets):
+    return -(targets * logits.log_softmax(1)).sum(1).mean()
+
+
+@from_logits.wrong("squared errors")
+def from_logits_mse(logits, targets):
+    y = F.one_hot(targets, logits.shape[1]).float()
+    return ((logits.softmax(1) - y) ** 2).mean()
+
+
+@from_logits.wrong("inf/inf is NaN")
+def from_logits_naive(logits, targets):
+    e = logits.exp()
+    p = e / e.sum(1, keepdim=True)
+    return -p[torch.arange(len(targets)), targets].log().mean()
+
+
+@from_logits.wrong("log of a finished softmax")
+def from_logits_log_of_softmax(logits, targets):
+    p = torch.softmax(logits, dim=1)
+    return -torch.log(p[torch.arange(len(targets)), targets]).mean()
+
+
+@from_logits.wrong("caps the loss")
+def from_logits_epsilon(logits, targets):
+    p = torch.softmax(logits, dim=1)
+    return -torch.log(p[torch.arange(len(targets)), targets] + 1e-8).mean()
+
+
+@from_logits.wrong("something cut the graph")
+def from_logits_detached(logits, targets):
+    return F.cross_entropy(logits.detach(), targets)
+
+
+@from_logits.wrong("detached from the graph")
+def from_logits_half_detached(logits, targets):
+    normaliser = torch.logsumexp(logits, 1).detach()
+    return (normaliser - logits.gather(1, targets[:, None]).squeeze(1)).mean()
+
+
+@from_logits.wrong(".numpy() and in-place")
+def from_logits_numpy(logits, targets):
+    a = logits.numpy()
+    a = a - a.max(1, keepdims=True)
+    log_p = a - np.log(np.exp(a).sum(1, keepdims=True))
+    return torch.as_tensor(-log_p[np.arange(len(a)), targets.numpy()].mean())
+
+
+@from_logits.wrong("stay in torch")
+def from_logits_item(logits, targets):
+    return F.cross_entropy(logits, targets).item()
+
+
+@from_logits.wrong("written as a fixed number")
+def from_logits_fixed_size(logits, targets):
+    y = torch.eye(3)[targets]
+    return -(y * logits.log_softmax(1)).sum() / 3
+
+
+@from_logits.wrong("caller's own data")
+def from_logits_in_place(logits, targets):
+    logits -= logits.amax(1, keepdim=True)
+    return F.cross_entropy(logits, targets)
+
+
+# --- cross_entropy_grad ---------------------------------------------------------------------
+
+grad = Bank("cross_entropy_grad")
+
+
+@grad.blank
+def grad_stub(logits, targets):
+    raise NotImplementedError
+
+
+@grad.right
+def grad_one_hot(logits, targets):
+    p = torch.softmax(logits, dim=1)
+    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.right
+def grad_index(logits, targets):
+    g = logits.softmax(-1)
+    g[torch.arange(len(targets)), targets] -= 1
+    g /= len(targets)
+    return g
+
+
+@grad.right
+def grad_scatter(logits, targets):
+    minus_one = torch.full((len(targets), 1), -1.0, dtype=logits.dtype)
+    g = logits.log_softmax(1).exp().scatter_add(1, targets[:, None], minus_one)
+    return g / logits.size(0)
+
+
+@grad.right
+def grad_through_numpy(logits, targets):
+    z = logits.numpy()
+    e = np.exp(z - z.max(1, keepdims=True))
+    g = e / e.sum(1, keepdims=True)
+    g[np.arange(len(g)), targets.numpy()] -= 1
+    return torch.from_numpy(g / len(g))
+
+
+@grad.right
+def grad_autograd(logits, targets):
+    z = logits.clone().requires_grad_()
+    F.cross_entropy(z, targets).backward()
+    return z.grad
+
+
+@grad.right
+def grad_autograd_on_the_given(logits, targets):
+    logits.requires_grad_(True)
+    return torch.autograd.grad(F.cross_entropy(logits, targets), logits)[0]
+
+
+@grad.right
+def grad_func(logits, targets):
+    return torch.func.grad(F.cross_entropy)(logits, targets)
+
+
+@grad.right
+def grad_row_by_row(logits, targets):
+    rows = []
+    for z, t in zip(logits, targets, strict=True):
+        y = torch.zeros_like(z)
+        y[t] = 1
+        rows.append((torch.softmax(z, 0) - y) / len(logits))
+    return torch.stack(rows)
+
+
+@grad.wrong("factor 1/n")
+def grad_without_mean(logits, targets):
+    return logits.softmax(1) - F.one_hot(targets, logits.shape[1])
+
+
+@grad.wrong("not the other way round")
+def grad_wrong_sign(logits, targets):
+    return (F.one_hot(targets, logits.shape[1]) - logits.softmax(1)) / len(logits)
+
+
+@grad.wrong("two things: it is softmax minus")
+def grad_wrong_sign_without_mean(logits, targets):
+    return F.one_hot(targets, logits.shape[1]) - logits.softmax(1)
+
+
+@grad.wrong("the target's part is missing")
+def grad_without_targets(logits, targets):
+    return logits.softmax(1) / len(logits)
+
+
+@grad.wrong("only half of the formula")
+def grad_softmax_alone(logits, targets):
+    return logits.softmax(1)
+
+
+@grad.wrong("derivative by the probabilities")
+def grad_by_probabilities(logits, targets):
+    p = logits.softmax(1)
+    return -F.one_hot(targets, logits.shape[1]) / p / len(logits)
+
+
+@grad.wrong("stops at the probabilities")
+def grad_by_probabilities_without_mean(logits, targets):
+    return -F.one_hot(targets, logits.shape[1]) / logits.softmax(1)
+
+
+@grad.wrong("not averaged")
+def grad_mean_over_everything(logits, targets):
+    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])) / logits.numel()
+
+
+@grad.wrong("the softmax is missing")
+def grad_of_logits(logits, targets):
+    return (logits - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.wrong("do not sum over the samples")
+def grad_summed(logits, targets):
+    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])).mean(0)
+
+
+@grad.wrong("one number for each logit")
+def grad_loss(logits, targets):
+    return F.cross_entropy(logits, targets)
+
+
+@grad.wrong("runs over the samples")
+def grad_over_batch(logits, targets):
+    return (logits.softmax(0) - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.wrong("not from their logarithms")
+def grad_log_softmax(logits, targets):
+    return (logits.log_softmax(1) - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.wrong("[:, targets] touches")
+def grad_every_column(logits, targets):
+    g = logits.softmax(1)
+    g[:, targets] -= 1
+    return g / len(logits)
+
+
+@grad.wrong("the first index is the sample")
+def grad_transposed_index(logits, targets):
+    g = logits.softmax(1)
+    g[targets, torch.arange(len(targets))] -= 1
+    return g / len(logits)
+
+
+@grad.wrong("make them one-hot before")
+def grad_class_numbers(logits, targets):
+    return (logits.softmax(1) - targets) / len(logits)
+
+
+@grad.wrong("overflows to nan")
+def grad_naive(logits, targets):
+    e = logits.exp()
+    p = e / e.sum(1, keepdim=True)
+    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.wrong("in-place")
+def grad_in_place(logits, targets):
+    logits -= logits.amax(1, keepdim=True)
+    p = logits.exp() / logits.exp().sum(1, keepdim=True)
+    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.wrong("written as a fixed number")
+def grad_fixed_size(logits, targets):
+    return (logits.softmax(1) - torch.eye(3)[targets]) / 3
+
+
+@grad.wrong("dtype of its argument")
+def grad_in_single_precision(logits, targets):
+    p = logits.float().softmax(1)
+    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@grad.wrong("that name")
+def grad_calls_itself(logits, targets):
+    return grad_calls_itself(logits, targets)
