@@ -1,0 +1,262 @@
+"""Checkpoints of :func:`labutils.training.fit`: a run that was stopped goes on where it was.
+
+A checkpoint holds what the next epoch depends on: the weights, the state of optimizer and schedule,
+the random states, and the history so far. It is written to a temporary name, flushed to disk and
+renamed, so that a killed save leaves the last good one. It also describes the run it belongs to, and
+refuses to go on with anything else. Read with ``weights_only=True``: a checkpoint from a stranger
+cannot run code.
+"""
+
+import os
+import pickle
+import random
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+FORMAT = 1
+# What changes while a scheduler runs; the rest of its state is its settings.
+_PROGRESS = {
+    "last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step",
+    "best", "num_bad_epochs", "cooldown_counter", "T_cur", "T_i",
+}  # fmt: skip
+# What schedulers change in the optimizer's parameter groups.
+_SCHEDULED = {"lr", "momentum", "betas"}
+
+
+class CheckpointError(RuntimeError):
+    """The checkpoint cannot be read, or belongs to another run; the message says which."""
+
+
+class Saver:
+    """Saves and loads the checkpoint of one run.
+
+    Args:
+        path: the file; its folder is made if need be.
+        loaders: the run's loaders, training loader first; ``None`` entries are allowed.
+        recipe: the other settings of the run, by name.
+    """
+
+    def __init__(self, path, model, optimizer, scheduler, loaders, num_epochs, recipe):
+        self.path = Path(path)
+        self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
+        self.loaders = loaders
+        self.num_epochs = num_epochs
+        self.run = _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe)
+
+    def load(self) -> dict:
+        """Put everything back as it was after the last saved epoch; answer with the history.
+
+        Without a file nothing is changed and the history is empty.
+
+        Raises:
+            CheckpointError: not a whole checkpoint, one of another run, or of more epochs.
+        """
+        if not self.path.exists():
+            return {}
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            run, history = saved["run"], saved["history"]
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError,
+                pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
+            raise CheckpointError(
+                f"{self.path} cannot be read as a checkpoint of fit() ({type(error).__name__}: "
+                f"{str(error).splitlines()[0] if str(error) else 'no details'}). "
+                "Delete it to start anew, or name another file."
+            ) from error
+        self._refuse_another_run(run)
+        done = len(history["train_loss"])
+        if done > self.num_epochs:
+            raise CheckpointError(
+                f"{self.path} holds {done} epochs, and {self.num_epochs} were asked for. Ask for "
+                f"at least {done}, delete the file to start anew, or name another one."
+            )
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(saved["scheduler"])
+        restore_random_states(saved["random"], self.loaders)
+        return history
+
+    def save(self, history: dict) -> None:
+        """Save after an epoch. A save that fails is said, and training goes on without it."""
+        state = {
+            "format": FORMAT,
+            "run": self.run,
+            "history": history,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "random": random_states(self.loaders),
+        }
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, self.path)
+        except (OSError, RuntimeError) as error:  # torch.save turns a full disk into RuntimeError
+            part.unlink(missing_ok=True)
+            kept = "the last good one is kept" if self.path.exists() else "there is none yet"
+            print(
+                f"Warning: the checkpoint {self.path} could not be saved ({error}); {kept}. "
+                "Training goes on. Free some space, or name a file in another folder."
+            )
+
+    def _refuse_another_run(self, run: dict) -> None:
+        if run == self.run:
+            return
+        names = [name for name in self.run if run.get(name) != self.run[name]]
+        changes = [_difference(name, run.get(name), self.run[name]) for name in names]
+        raise CheckpointError(
+            f"{self.path} belongs to another run: {'; '.join(changes) or 'another format'}. "
+            "Name another file for this run, or delete that one to start anew."
+        )
+
+
+def _difference(name, there, here) -> str:
+    """What differs, in short: only the settings that do, for those given as a dictionary."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = [key for key in (there | here) if there.get(key) != here.get(key)]
+        there = ", ".join(f"{key} {there.get(key)}" for key in keys)
+        here = ", ".join(f"{key} {here.get(key)}" for key in keys)
+    there, here = str(there), str(here)
+    if len(there) > 60 or len(here) > 60:
+        return f"its {name} is not this one"
+    return f"its {name} is {there}, this one is {here}"
+
+
+# --- which run is it? -------------------------------------------------------------------------
+
+
+def _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe) -> dict:
+    """What must be the same for a run to go on, as plain values: not the weights, not the seeds."""
+    run = {
+        "format": FORMAT,
+        "model": f"{type(model).__qualname__}: {model}",
+        "parameters": [[name, *p.shape] for name, p in model.state_dict().items()],
+        "optimizer": {"type": type(optimizer).__name__} | _optimizer_settings(optimizer, scheduler),
+        "scheduler": None if scheduler is None else _scheduler_settings(scheduler, num_epochs),
+    }
+    for name, loader in zip(
+        ("training data", "test data", "training data to evaluate"), loaders, strict=True
+    ):
+        run[name] = None if loader is None else _describe_loader(loader)
+    return run | {name: _plain(value) for name, value in recipe.items()}
+
+
+def _optimizer_settings(optimizer, scheduler) -> dict:
+    skipped = {"params"} | (_SCHEDULED if scheduler is not None else set())
+    groups = [
+        {key: _plain(value) for key, value in group.items() if key not in skipped}
+        for group in optimizer.param_groups
+    ]
+    return groups[0] if len(groups) == 1 else {"groups": groups}
+
+
+def _scheduler_settings(scheduler, num_epochs) -> dict:
+    def settings(state):
+        if isinstance(state, dict):
+            return {k: settings(v) for k, v in state.items() if k not in _PROGRESS}
+        if isinstance(state, (list, tuple)):
+            return [settings(item) for item in state]
+        return _plain(state)
+
+    return {"type": type(scheduler).__name__, "num_epochs": num_epochs} | settings(
+        scheduler.state_dict()
+    )
+
+
+def _describe_loader(loader) -> dict:
+    dataset = getattr(loader, "dataset", None)
+    about = {
+        "loader": type(loader).__name__,
+        "batch_size": getattr(loader, "batch_size", None),
+        "drop_last": getattr(loader, "drop_last", None),
+        "shuffle": getattr(loader, "shuffle", None)
+        or type(getattr(loader, "sampler", None)).__name__,
+        "augment": _plain(getattr(loader, "augment", None)),
+        "dataset": getattr(dataset, "name", type(dataset).__name__),
+    }
+    if hasattr(dataset, "__len__"):
+        about["images"] = len(dataset)
+    for name in ("images", "labels", "data", "targets"):  # torchvision calls them data and targets
+        values = getattr(dataset, name, None)
+        if isinstance(values, (torch.Tensor, np.ndarray, list)):
+            about[f"checksum of {name}"] = _checksum(values)
+    return about
+
+
+def _checksum(values) -> int:
+    if isinstance(values, torch.Tensor):
+        values = values.cpu().numpy()
+    return zlib.crc32(np.ascontiguousarray(values).data)
+
+
+def _plain(value):
+    """A value as something that compares equal in another process."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, torch.dtype):
+        return str(value)
+    if isinstance(value, torch.nn.Module):
+        return repr(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+# --- random states ----------------------------------------------------------------------------
+
+
+def random_states(loaders) -> dict:
+    """Answer with the states of Python's, NumPy's and PyTorch's generators and the loaders' own.
+
+    The worker processes of a ``DataLoader`` are seeded from these anew each epoch; only
+    ``persistent_workers=True`` keeps random states that nobody can save.
+    """
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    states = {
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),
+        "torch": torch.get_rng_state(),
+        "loaders": [generator.get_state() for generator in _generators(loaders)],
+    }
+    if torch.cuda.is_initialized():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_random_states(states: dict, loaders) -> None:
+    """Put back what :func:`random_states` answered with."""
+    random.setstate(_as_tuples(states["python"]))
+    name, keys, position, has_gauss, gauss = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_available():
+        for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(state, index)
+    for generator, state in zip(_generators(loaders), states["loaders"], strict=True):
+        generator.set_state(state)
+
+
+def _generators(loaders) -> list[torch.Generator]:
+    """The loaders' own generators (a sampler's too), each once."""
+    found = {}
+    for loader in loaders:
+        for holder in (loader, getattr(loader, "sampler", None)):
+            generator = getattr(holder, "generator", None)
+            if isinstance(generator, torch.Generator):
+                found[id(generator)] = generator
+    return list(found.values())
+
+
+def _as_tuples(value):
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value

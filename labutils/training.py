@@ -1,0 +1,512 @@
+"""Training as notebooks 02 and 03 write it: one loop over epochs and batches, and what it measured.
+
+The loop itself is in :func:`fit`; everything else here measures or reports.
+"""
+
+import contextlib
+import copy
+import functools
+import math
+import os
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+CHECK_EVERY = 100  # batches between two looks at the loss: a look makes a GPU wait
+SMALL_BATCH = 32  # images; steps below this run on one CPU thread
+
+
+@dataclass
+class History:
+    """What :func:`fit` measured: lists with one entry per epoch.
+
+    Attributes:
+        train_loss: mean loss per sample over the epoch, measured while the model learned.
+        test_loss, test_accuracy: after the epoch, in eval mode; accuracy in [0, 1]. Empty where
+            ``fit`` was given no test loader.
+        train_accuracy: accuracy after the epoch on ``fit``'s ``train_eval_loader``; else empty.
+        lr: learning rate at the end of the epoch.
+        seconds: wall time of the epoch, with its evaluation.
+        batch_loss: a list per epoch with the mean loss of every batch.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    test_loss: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    batch_loss: list[list[float]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Number of whole epochs."""
+        return len(self.train_loss)
+
+    def append(self, **measured) -> None:
+        """Add an epoch: a value for each list that ``fit`` was asked to measure."""
+        for name, value in measured.items():
+            getattr(self, name).append(value)
+
+    def running_loss(self, every: int) -> list[list[float]]:
+        """Mean loss of each ``every`` batches, a list per epoch; a shorter rest is left out."""
+        return [
+            [
+                statistics.fmean(losses[end - every : end])
+                for end in range(every, len(losses) + 1, every)
+            ]
+            for losses in self.batch_loss
+        ]
+
+    def plot(self, reference=None, *, title: str = "") -> None:
+        """Show loss and accuracy by epoch, over the band of a reference run where one is given."""
+        from labutils import plotting
+
+        plotting.training_curves(self, reference, title=title)
+
+    def table(self) -> str:
+        """Answer with the history as a text table, one line per epoch."""
+        columns = {
+            "training loss": [f"{loss:.3f}" for loss in self.train_loss],
+            "test loss": [f"{loss:.3f}" for loss in self.test_loss],
+            "training accuracy": [f"{100 * share:.1f} %" for share in self.train_accuracy],
+            "test accuracy": [f"{100 * share:.1f} %" for share in self.test_accuracy],
+            "seconds": [f"{seconds:.1f}" for seconds in self.seconds],
+        }
+        columns = {name: cells for name, cells in columns.items() if cells}
+        rows = [["epoch", *columns]]
+        rows += [[str(i + 1), *(cells[i] for cells in columns.values())] for i in range(len(self))]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+
+    def state_dict(self) -> dict:
+        """Answer with the history as plain lists, for a checkpoint."""
+        return asdict(self)
+
+
+def fit(
+    model: nn.Module,
+    train_loader,
+    test_loader=None,
+    *,
+    optimizer: torch.optim.Optimizer,
+    num_epochs: int,
+    loss_fn=F.cross_entropy,
+    scheduler=None,
+    step_scheduler: str = "epoch",
+    grad_clip: float | None = None,
+    dtype: torch.dtype | None = None,
+    train_eval_loader=None,
+    checkpoint=None,
+    verbose: bool = True,
+) -> History:
+    """Train ``model`` in place and answer with the :class:`History`. Leaves it in eval mode.
+
+    Interrupting (Kernel > Interrupt) keeps what was learned and answers with the whole epochs.
+
+    Args:
+        train_loader: batches ``(images, labels)``: a ``DataLoader`` or ``data.Batches``.
+        test_loader: evaluated after every epoch, if given.
+        loss_fn: ``loss_fn(logits, labels)``, the mean over the batch.
+        scheduler: a ``torch.optim.lr_scheduler``, stepped after every ``step_scheduler``:
+            ``"epoch"`` or ``"batch"`` (as ``OneCycleLR`` wants). ``ReduceLROnPlateau`` is given
+            the test loss, or the training loss where there is no test loader.
+        grad_clip: the gradient's norm is scaled down to this, if larger.
+        dtype: compute the model in this type by autocast (see :func:`fast_dtype`); the loss is
+            always computed in float32. ``None``: the model's own type, nothing is cast.
+        train_eval_loader: training images without augmentation, for ``History.train_accuracy``.
+        checkpoint: a file to save to after every epoch, and to go on from if it is there. See
+            :mod:`labutils.checkpoints`.
+        verbose: print a line per epoch.
+
+    Raises:
+        ValueError: an empty loader, labels the model has no output for, an optimizer of another
+            model, an unknown ``step_scheduler``.
+        FloatingPointError: the loss is no longer a number.
+        labutils.checkpoints.CheckpointError: the checkpoint belongs to something else.
+    """
+    _check_arguments(model, train_loader, optimizer, num_epochs, scheduler, step_scheduler)
+    device = device_of(model)
+    autocast = _autocast(device, dtype)
+    history = History()
+    saver = None
+    if checkpoint is not None:
+        from labutils.checkpoints import Saver
+
+        loaders = (train_loader, test_loader, train_eval_loader)
+        recipe = dict(
+            loss_fn=loss_fn, step_scheduler=step_scheduler, grad_clip=grad_clip, dtype=dtype
+        )
+        saver = Saver(checkpoint, model, optimizer, scheduler, loaders, num_epochs, recipe)
+        history = History(**saver.load())
+        if verbose and len(history):
+            print(f"Going on from {checkpoint}: {len(history)} of {num_epochs} epochs are done.")
+
+    epoch, losses = len(history), []
+    progress = _progress_bar(train_loader, num_epochs, done=epoch)
+    try:
+        with progress, _few_threads_for(train_loader), _clear_errors():
+            for epoch in range(len(history), num_epochs):
+                start = time.perf_counter()
+                losses, sizes = [], []
+                model.train()
+                for images, labels in train_loader:
+                    images, labels = images.to(device), labels.to(device)
+                    optimizer.zero_grad()
+                    with autocast:
+                        logits = model(images)
+                    if not losses:
+                        _check_batch(logits, labels, loss_fn, train_loader)
+                    loss = loss_fn(logits.float(), labels)
+                    loss.backward()
+                    if grad_clip is not None:
+                        nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+                    optimizer.step()
+                    if scheduler is not None and step_scheduler == "batch":
+                        scheduler.step()
+
+                    losses.append(loss.detach())
+                    sizes.append(len(labels))
+                    progress.update()
+                    if len(losses) % CHECK_EVERY == 0:
+                        _check_loss(loss.item(), epoch, len(losses))
+                        progress.set_postfix(epoch=epoch + 1, loss=f"{loss.item():.3f}")
+
+                measured = _summary(losses, sizes, epoch)
+                measured["lr"] = optimizer.param_groups[0]["lr"]
+                if test_loader is not None:
+                    measured["test_loss"], measured["test_accuracy"] = evaluate(
+                        model, test_loader, loss_fn, dtype=dtype
+                    )
+                if train_eval_loader is not None:
+                    _, measured["train_accuracy"] = evaluate(
+                        model, train_eval_loader, loss_fn, dtype=dtype
+                    )
+                if scheduler is not None and step_scheduler == "epoch":
+                    _step_after_epoch(scheduler, measured)
+                measured["seconds"] = time.perf_counter() - start
+                history.append(**measured)
+                if saver is not None:
+                    saver.save(history.state_dict())
+                if verbose:
+                    print(_epoch_line(history, num_epochs))
+    except KeyboardInterrupt:
+        print(f"Stopped by you in epoch {epoch + 1} of {num_epochs}, after {len(losses)} batches.")
+    model.eval()
+    return history
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, loader, loss_fn=F.cross_entropy, *, dtype=None
+) -> tuple[float, float]:
+    """Answer with ``(mean loss per sample, accuracy in [0, 1])``. Leaves the model in eval mode.
+
+    Raises:
+        ValueError: an empty loader, or labels the model has no output for.
+    """
+    device = device_of(model)
+    autocast = _autocast(device, dtype)
+    model.eval()
+    losses, corrects, sizes = [], [], []
+    with _clear_errors():
+        for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
+            with autocast:
+                logits = model(images)
+            if not losses:
+                _check_batch(logits, labels, loss_fn, loader)
+            losses.append(loss_fn(logits.float(), labels))
+            corrects.append((logits.argmax(dim=1) == labels).sum())
+            sizes.append(len(labels))
+    if not sizes:
+        raise ValueError("evaluate() got a loader without a single batch")
+    return _mean_per_sample(losses, sizes), torch.stack(corrects).sum().item() / sum(sizes)
+
+
+@torch.inference_mode()
+def predict_all(model: nn.Module, loader, *, dtype=None) -> tuple[Tensor, Tensor]:
+    """Answer with ``(logits float32 [N, K], labels int64 [N])`` of a whole loader, on the CPU.
+
+    Leaves the model in eval mode. The loader must not shuffle if the order is to mean anything.
+
+    Raises:
+        ValueError: an empty loader.
+    """
+    device = device_of(model)
+    autocast = _autocast(device, dtype)
+    model.eval()
+    all_logits, all_labels = [], []
+    for images, labels in loader:
+        with autocast:
+            logits = model(images.to(device))
+        all_logits.append(logits.float().cpu())
+        all_labels.append(labels.cpu())
+    if not all_logits:
+        raise ValueError("predict_all() got a loader without a single batch")
+    return torch.cat(all_logits), torch.cat(all_labels)
+
+
+# --- how long, and how fast -------------------------------------------------------------------
+
+
+def estimate_seconds(
+    model: nn.Module,
+    loader,
+    num_epochs: int,
+    loss_fn=F.cross_entropy,
+    *,
+    test_loader=None,
+    dtype: torch.dtype | None = None,
+    max_batches: int = 8,
+    max_seconds: float = 3.0,
+) -> float:
+    """Answer with the seconds :func:`fit` will take here, from a few batches on a copy.
+
+    Neither the model nor any random state is changed: what follows is as if nothing had been
+    measured.
+    """
+    from labutils.checkpoints import random_states, restore_random_states
+
+    states = random_states([loader, test_loader])
+    try:
+        probe = copy.deepcopy(model)
+        optimizer = torch.optim.SGD(probe.parameters(), lr=0.0, momentum=0.9)
+        autocast = _autocast(device_of(probe), dtype)
+
+        def train_step(images, labels):
+            probe.train()
+            optimizer.zero_grad()
+            with autocast:
+                logits = probe(images)
+            loss_fn(logits.float(), labels).backward()
+            optimizer.step()
+
+        def test_step(images, labels):
+            probe.eval()
+            with torch.inference_mode(), autocast:
+                probe(images)
+
+        with _few_threads_for(loader):
+            seconds = _time_steps(train_step, probe, loader, max_batches, max_seconds) * len(loader)
+            if test_loader is not None:
+                seconds += _time_steps(
+                    test_step, probe, test_loader, max_batches, max_seconds
+                ) * len(test_loader)
+    finally:
+        restore_random_states(states, [loader, test_loader])
+    return num_epochs * seconds
+
+
+def say_seconds(seconds: float) -> str:
+    """Answer with a duration in words: ``"a few seconds"``, ``"about 4 minutes"``."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {5 * max(1, round(seconds / 5))} seconds"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {seconds / 3600:.1f} hours"
+
+
+def _time_steps(step, model, loader, max_batches, max_seconds) -> float:
+    """Median seconds of a step with its batch; the first, which warms up, does not count."""
+    device = device_of(model)
+    times, begin, start = [], time.perf_counter(), time.perf_counter()
+    for images, labels in loader:
+        step(images.to(device), labels.to(device))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        now = time.perf_counter()
+        times.append(now - start)
+        start = now
+        if len(times) > max_batches or now - begin > max_seconds:
+            break
+    if not times:
+        raise ValueError("estimate_seconds() got a loader without a single batch")
+    return statistics.median(times[1:] or times)
+
+
+def fast_dtype(device: torch.device | str) -> torch.dtype | None:
+    """Answer with ``torch.bfloat16`` where this device computes with it faster, else ``None``.
+
+    The device itself is asked: two matrix products in turn, bfloat16 against float32, a few
+    milliseconds in all.
+    """
+    return _measured_fast_dtype(str(device))
+
+
+@functools.cache
+def _measured_fast_dtype(device: str) -> torch.dtype | None:
+    size = 4096 if device.startswith("cuda") else 512
+    best = {torch.float32: math.inf, torch.bfloat16: math.inf}
+    try:
+        matrices = {dtype: torch.ones(size, size, device=device, dtype=dtype) for dtype in best}
+        for _ in range(7):
+            for dtype, matrix in matrices.items():
+                start = time.perf_counter()
+                (matrix @ matrix)[0, 0].item()  # item() waits for the GPU
+                best[dtype] = min(best[dtype], time.perf_counter() - start)
+    except RuntimeError:  # a device without the type
+        return None
+    return torch.bfloat16 if best[torch.bfloat16] < 0.8 * best[torch.float32] else None
+
+
+# --- the small parts of the loop --------------------------------------------------------------
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Answer with the device of the model's parameters; the CPU for a model without any."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def _autocast(device, dtype):
+    if dtype is None:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+@contextlib.contextmanager
+def _few_threads_for(loader):
+    """Run small steps on one thread: more would wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    batch_size = getattr(loader, "batch_size", None)
+    if batch_size is not None and batch_size < SMALL_BATCH:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _progress_bar(loader, num_epochs, done):
+    """A bar over all batches; silent where nobody watches (CI, the smoke budget, a log file)."""
+    from tqdm.auto import tqdm
+
+    try:
+        batches = len(loader)
+    except TypeError:  # a loader that does not know its length
+        batches = None
+    total = None if batches is None else batches * num_epochs
+    initial = 0 if batches is None else batches * done
+    return tqdm(total=total, initial=initial, unit="batch", leave=False, disable=not _is_watched())
+
+
+def _is_watched() -> bool:
+    quiet = os.environ.get("CI") or os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
+    if quiet:
+        return False
+    ipython = sys.modules.get("IPython")
+    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return in_notebook or sys.stderr.isatty()
+
+
+def _mean_per_sample(losses: list[Tensor], sizes: list[int]) -> float:
+    """Mean of batch means, each weighing as much as its batch is large."""
+    weights = torch.tensor(sizes, dtype=torch.float64)
+    return ((torch.stack(losses).cpu().double() * weights).sum() / weights.sum()).item()
+
+
+def _summary(losses, sizes, epoch) -> dict:
+    if not losses:
+        raise ValueError("fit() got a training loader without a single batch")
+    _check_loss(losses[-1].item(), epoch, len(losses))
+    return {
+        "train_loss": _mean_per_sample(losses, sizes),
+        "batch_loss": torch.stack(losses).tolist(),
+    }
+
+
+def _step_after_epoch(scheduler, measured) -> None:
+    if isinstance(scheduler, ReduceLROnPlateau):
+        scheduler.step(measured.get("test_loss", measured["train_loss"]))
+    else:
+        scheduler.step()
+
+
+def _epoch_line(history, num_epochs) -> str:
+    line = f"epoch {len(history)}/{num_epochs} · training loss {history.train_loss[-1]:.3f}"
+    if history.test_accuracy:
+        line += f" · test accuracy {100 * history.test_accuracy[-1]:.1f} %"
+    return line
+
+
+# --- clear errors -----------------------------------------------------------------------------
+
+
+def _check_arguments(model, loader, optimizer, num_epochs, scheduler, step_scheduler) -> None:
+    if not isinstance(num_epochs, int) or isinstance(num_epochs, bool) or num_epochs < 1:
+        raise ValueError(f"num_epochs must be a whole number of at least 1, got {num_epochs!r}")
+    if step_scheduler not in ("epoch", "batch"):
+        raise ValueError(f'step_scheduler must be "epoch" or "batch", got {step_scheduler!r}')
+    if step_scheduler == "batch" and isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError('ReduceLROnPlateau looks at epochs: use step_scheduler="epoch"')
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("the scheduler was made for another optimizer: make it again for this one")
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "the optimizer holds no parameter of this model, so training would change nothing. "
+            "Was the model made anew after the optimizer? Make the optimizer again, from "
+            "model.parameters()."
+        )
+    if hasattr(loader, "__len__") and hasattr(loader, "dataset"):
+        if len(loader.dataset) == 0 or len(loader) == 0:
+            raise ValueError(
+                f"the training loader has no batch ({len(loader.dataset)} images, batches of "
+                f"{loader.batch_size}): give it images, or a smaller batch_size"
+            )
+
+
+def _check_batch(logits, labels, loss_fn, loader) -> None:
+    """Look at an epoch's first batch: do the shapes fit, and has every label its output?"""
+    if loss_fn is not F.cross_entropy and not isinstance(loss_fn, nn.CrossEntropyLoss):
+        return
+    if logits.ndim != 2 or len(logits) != len(labels):
+        raise ValueError(
+            f"the model gave a tensor of shape {tuple(logits.shape)} for {len(labels)} labels; "
+            f"expected logits of shape ({len(labels)}, number of classes)"
+        )
+    every_label = getattr(getattr(loader, "dataset", None), "labels", None)
+    if isinstance(every_label, Tensor) and not every_label.is_floating_point():
+        labels = every_label
+    if labels.is_floating_point():
+        return  # class probabilities
+    low, high = labels.min().item(), labels.max().item()
+    if high >= logits.shape[1] or (low < 0 and low != getattr(loss_fn, "ignore_index", -100)):
+        raise ValueError(
+            f"labels go from {low} to {high}, but the model has {logits.shape[1]} outputs, for the "
+            f"labels 0 to {logits.shape[1] - 1}: give its last layer one output per class"
+        )
+
+
+@contextlib.contextmanager
+def _clear_errors():
+    """PyTorch's ``Target 10 is out of bounds.`` in words; the first batch may not have shown it."""
+    try:
+        yield
+    except IndexError as error:
+        if "out of bounds" not in str(error) or "Target" not in str(error):
+            raise
+        raise ValueError(
+            f"a label has no output in the model ({error}): "
+            "give its last layer one output per class"
+        ) from error
+
+
+def _check_loss(loss: float, epoch: int, batch: int) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} in epoch {epoch + 1}, by batch {batch}: training went off the "
+            "rails, and the weights are of no use any more. The learning rate is probably too "
+            "high: make model and optimizer anew and try a tenth of it. If that does not help, look for "
+            "NaN in the images or a logarithm of 0 in the loss."
+        )
