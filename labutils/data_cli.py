@@ -151,7 +151,7 @@ def _copies(specs, folder: Path) -> list[Path]:
 
 
 def _leftovers(specs, folder: Path) -> list[Path]:
-    """Answer with partial downloads and drawn samples; locks stay, another process may hold them."""
+    """Answer with partial downloads and drawn samples; locks stay, they may be held."""
     cache = download.cache_of(folder)
     patterns = []
     for spec in specs:

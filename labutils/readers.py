@@ -143,7 +143,7 @@ def read_local(spec: Spec, path: Path):
         OSError: a file cannot be read.
     """
     if spec.name == "mnist":
-        return _read_mnist(path)
+        return _read_mnist(spec, path)
     return _read_cifar10_archive(path) if path.is_file() else _read_cifar10_folder(path)
 
 
@@ -161,8 +161,8 @@ def verify(spec: Spec, folder: Path) -> str:
     return ""
 
 
-def _read_mnist(raw: Path):
-    arrays = [_read_idx(raw, file) for file in MNIST.remote_files]
+def _read_mnist(spec: Spec, raw: Path):
+    arrays = [_read_idx(raw, file) for file in spec.remote_files]
     x_train, y_train, x_test, y_test = arrays
     return x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64)
 

@@ -79,6 +79,8 @@ def fetch(url: str, file, part: Path, *, patient: bool = False) -> None:
         raise _explain(pycurl, curl, code, text, part, min_speed) from None
     finally:
         curl.close()
+        if part.is_file() and part.stat().st_size == 0:
+            part.unlink()
 
 
 def _explain(pycurl, curl, code, text, part, min_speed) -> MirrorFailed:
@@ -94,7 +96,8 @@ def _explain(pycurl, curl, code, text, part, min_speed) -> MirrorFailed:
         return MirrorFailed(sentence, unreachable=True)
     if code == pycurl.E_COULDNT_CONNECT:
         return MirrorFailed("it takes no connection", unreachable=True)
-    if code == pycurl.E_OPERATION_TIMEDOUT and curl.getinfo(pycurl.PRETRANSFER_TIME) == 0:
+    too_slow = code == pycurl.E_OPERATION_TIMEDOUT and "too slow" in text
+    if code == pycurl.E_OPERATION_TIMEDOUT and not too_slow:
         return MirrorFailed(f"no answer within {CONNECT_SECONDS} s", unreachable=True)
 
     # It was reached, and did not deliver.
@@ -102,7 +105,7 @@ def _explain(pycurl, curl, code, text, part, min_speed) -> MirrorFailed:
     if code == pycurl.E_RANGE_ERROR or status == 416:
         part.unlink(missing_ok=True)
         return MirrorFailed("it cannot go on in the middle of a file", try_again=True)
-    if code == pycurl.E_OPERATION_TIMEDOUT:
+    if too_slow:
         return MirrorFailed(f"slower than {min_speed / 1000:,g} kB/s for {SLOW_SECONDS} s")
     if code == pycurl.E_HTTP_RETURNED_ERROR:
         meaning = {403: "forbidden", 404: "not there", 429: "too many requests", 503: "overloaded"}

@@ -1,0 +1,106 @@
+"""Small datasets of our own in MNIST's and CIFAR-10's file formats, for tests of labutils.data.
+
+``build(folder)`` writes the files a mirror would serve; ``install(folder, mirrors)`` makes labutils
+take them, with their checksums, for the real ones.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+
+from labutils import readers
+
+PER_BATCH = 100  # images in each of CIFAR-10's six batches: an archive of 1.8 MB of noise
+
+
+def arrays(name: str):
+    """Answer with the toy dataset as labutils should read it."""
+    rng = np.random.default_rng(0)
+    if name == "mnist":
+        sizes, shape = (60, 20), (28, 28)
+    else:
+        sizes, shape = (5 * PER_BATCH, PER_BATCH), (32, 32, 3)
+    parts = []
+    for size in sizes:
+        parts.append(rng.integers(0, 256, (size, *shape), dtype=np.uint8))
+        parts.append(rng.integers(0, 10, size))
+    return tuple(parts)
+
+
+def build(folder: Path) -> None:
+    """Write the four files of MNIST and the archive of CIFAR-10 into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, array in zip(readers.MNIST.remote_files, arrays("mnist"), strict=True):
+        (folder / file.name).write_bytes(gzip.compress(_idx(array), mtime=0))
+    batches = _cifar10_batches()
+    with tarfile.open(folder / readers.CIFAR10.remote_files[0].name, "w:gz") as archive:
+        for name, content in batches.items():
+            member = tarfile.TarInfo(f"{readers.CIFAR10.folder}/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def install(folder: Path, mirrors, patch=setattr) -> None:
+    """Let labutils know the files in ``folder`` (made by ``build``) and where to fetch them.
+
+    ``patch(module, name, value)`` is ``monkeypatch.setattr`` in a test.
+    """
+    specs = {}
+    for name, spec in (("CIFAR10", readers.CIFAR10), ("MNIST", readers.MNIST)):
+        files = []
+        for file in spec.remote_files:
+            content = (folder / file.name).read_bytes()
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            files.append(readers.RemoteFile(file.name, len(content), digest))
+        specs[spec.name] = dataclasses.replace(
+            spec, remote_files=tuple(files), mirrors=tuple(mirrors), disk_bytes=1
+        )
+        patch(readers, name, specs[spec.name])
+    patch(readers, "SPECS", specs)
+    patch(readers, "IMAGES_PER_BATCH", PER_BATCH)
+    digests = {name: _md5(content) for name, content in _cifar10_batches().items()}
+    del digests["batches.meta"]
+    patch(readers, "CIFAR10_BATCHES", digests)
+    unpacked = {}
+    for file, array in zip(specs["mnist"].remote_files, arrays("mnist"), strict=True):
+        unpacked[file.name.removesuffix(".gz")] = _md5(_idx(array))
+    patch(readers, "MNIST_UNPACKED", unpacked)
+
+
+def same(train, test, name: str) -> bool:
+    """Say whether two loaded ImageSets are the toy dataset, byte for byte."""
+    loaded = (train.images, train.labels, test.images, test.labels)
+    return all(
+        np.array_equal(found.numpy(), wanted)
+        for found, wanted in zip(loaded, arrays(name), strict=True)
+    )
+
+
+def _md5(content):
+    return f"md5:{hashlib.md5(content).hexdigest()}"
+
+
+def _idx(array):
+    array = array.astype(np.uint8)
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    return header + array.tobytes()
+
+
+def _cifar10_batches():
+    x_train, y_train, x_test, y_test = arrays("cifar10")
+    images, labels = np.concatenate([x_train, x_test]), np.concatenate([y_train, y_test])
+    batches = {}
+    for number, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
+        rows = slice(PER_BATCH * number, PER_BATCH * (number + 1))
+        pixels = images[rows].transpose(0, 3, 1, 2).reshape(PER_BATCH, -1)
+        content = {b"data": np.ascontiguousarray(pixels), b"labels": labels[rows].tolist()}
+        batches[name] = pickle.dumps(content, protocol=2)
+    names = [name.encode() for name in readers.CIFAR10.classes]
+    batches["batches.meta"] = pickle.dumps({b"label_names": names}, protocol=2)
+    return batches
