@@ -10,11 +10,12 @@ results      ``predictions``, ``mistakes``, ``confusion_matrix``, ``per_class_ac
 bars         ``probability_bars``, ``value_bars``, ``class_counts``, ``histogram``,
              ``bars_by_layer``, ``ensemble_bars``
 curves       ``function_curves``, ``why_not_mse``, ``double_softmax_gradient``,
-             ``training_curves``, ``train_test_gap``, ``activations_by_depth``
-layers       ``convolution_window``, ``receptive_field_stack``, ``network_volumes``,
-             ``mlp_layers``, ``ilsvrc_timeline``
-concepts     ``score_probability_loss``, ``pipeline_steps``, ``convolution_example``,
-             ``dropout_mask``, ``batch_order``
+             ``activations_by_depth``
+runs         ``training_curves``, ``train_test_gap``, ``loss_by_step``
+windows      ``convolution_window``, ``receptive_field_stack``
+networks     ``network_volumes``, ``mlp_layers``, ``ilsvrc_timeline``
+grids        ``convolution_example``, ``pooling_example``, ``dropout_mask``
+concepts     ``score_probability_loss``, ``pipeline_steps``, ``batch_order``
 ============ =========================================================================
 
 A picture of one's own is drawn with matplotlib as usual and ends in ``show(fig, alt=...)``.
@@ -30,8 +31,6 @@ from .bars import (
 )
 from .concepts import (
     batch_order,
-    convolution_example,
-    dropout_mask,
     pipeline_steps,
     score_probability_loss,
 )
@@ -39,20 +38,15 @@ from .curves import (
     activations_by_depth,
     double_softmax_gradient,
     function_curves,
-    train_test_gap,
-    training_curves,
     why_not_mse,
 )
 from .figure import series_style, show
+from .grids import convolution_example, dropout_mask, pooling_example
 from .images import feature_maps, filters, image_grid
-from .layers import (
-    convolution_window,
-    ilsvrc_timeline,
-    mlp_layers,
-    network_volumes,
-    receptive_field_stack,
-)
+from .networks import ilsvrc_timeline, mlp_layers, network_volumes
 from .results import confusion_matrix, mistakes, per_class_accuracy, predictions
+from .runs import loss_by_step, train_test_gap, training_curves
+from .windows import convolution_window, receptive_field_stack
 
 __all__ = [
     "activations_by_depth",
@@ -71,11 +65,13 @@ __all__ = [
     "histogram",
     "ilsvrc_timeline",
     "image_grid",
+    "loss_by_step",
     "mistakes",
     "mlp_layers",
     "network_volumes",
     "per_class_accuracy",
     "pipeline_steps",
+    "pooling_example",
     "predictions",
     "probability_bars",
     "receptive_field_stack",

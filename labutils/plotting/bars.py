@@ -9,72 +9,74 @@ from .figure import (
     HATCHES,
     LIGHT,
     ORANGE,
-    fit_title,
-    headroom,
+    figure_title,
+    line,
     new_axes,
+    panel_title,
     series_style,
     show,
 )
 from .inputs import as_array, as_labels, as_named, as_probabilities, same_length
-from .words import count, fixed, listing, number, percent, percents, plural, sentences
+from .words import about, count, fixed, listing, number, percent, percents, plural, sentences
 
 
-def fill(index: int = 0) -> dict:
+def bar_look(index: int = 0, marked: bool = False) -> dict:
     """The look of bar series ``index``: light fill, dark edge, and a hatch that needs no colour."""
     color = COLORS[index % len(COLORS)]
-    return {
-        "facecolor": LIGHT.get(color, "white"),
-        "edgecolor": color,
-        "hatch": HATCHES[index % len(HATCHES)],
-    }
+    hatch = "///" if marked else HATCHES[index % len(HATCHES)]
+    return {"facecolor": LIGHT[color], "edgecolor": color, "hatch": hatch}
 
 
-def draw_bars(axis, names, values, spell, horizontal=True, index=0, marked=(), log=False):
-    """Draw one bar per name, its number at its end; those in ``marked`` are hatched."""
+def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, room=0.3) -> None:
+    """Draw one horizontal bar per name, from the top down, its number at its end.
+
+    Args:
+        spell: makes the text of a number.
+        series: the number of each bar's series, which gives its look; by default 0.
+        marked: places of the bars that are hatched.
+        room: space for the numbers, as a share of the range of values.
+    """
     values = np.asarray(values, dtype=float)
-    places = np.arange(len(names))
-    draw = axis.barh if horizontal else axis.bar
-    for place, value in zip(places, values, strict=True):
-        look = fill(index) | ({"hatch": "///"} if place in marked else {})
-        draw(place, value if np.isfinite(value) else 0.0, 0.72, **look)
+    ends = np.where(np.isfinite(values), values, 0.0)
+    series = [0] * len(values) if series is None else series
+    for place, (end, index) in enumerate(zip(ends, series, strict=True)):
+        axis.barh(place, end, 0.72, **bar_look(index, place in marked))
     if log:
-        (axis.set_xscale if horizontal else axis.set_yscale)("log")
+        axis.set_xscale("log")
+        axis.set_xlim(ends.min() / 3, ends.max() * 12)
     else:
-        headroom(axis, values[np.isfinite(values)], 0.3 if horizontal else 0.12, horizontal)
-    for place, value in zip(places, values, strict=True):
-        end = value if np.isfinite(value) else 0.0
-        toward = -1 if end < 0 else 1
+        low, high = min(0.0, ends.min()), max(0.0, ends.max())
+        space = room * ((high - low) or 1.0)
+        axis.set_xlim(low - space * (low < 0), high + space * (high > 0 or low == 0))
+        line(axis, [0, 0], [-0.5, len(values) - 0.5], DARK, 0.8)
+    for place, (value, end) in enumerate(zip(values, ends, strict=True)):
+        offset, align = (-4, "right") if end < 0 else (4, "left")
         axis.annotate(
             spell(value),
-            (end, place) if horizontal else (place, end),
-            xytext=(4 * toward, 0) if horizontal else (0, 3 * toward),
+            (end, place),
+            xytext=(offset, 0),
             textcoords="offset points",
-            ha=("left" if toward > 0 else "right") if horizontal else "center",
-            va="center" if horizontal else "bottom" if toward > 0 else "top",
+            ha=align,
+            va="center",
             fontsize=8.5,
         )
-    if horizontal:
-        axis.set_yticks(places, names)
-        axis.invert_yaxis()
-        axis.grid(True, axis="x")
-        axis.grid(False, axis="y")
-        axis.axvline(0, color=DARK, linewidth=0.8) if not log else None
-    else:
-        axis.set_xticks(places, names)
-        axis.axhline(0, color=DARK, linewidth=0.8) if not log else None
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(True, axis="x")
+    axis.grid(False, axis="y")
 
 
-def draw_groups(axis, series: dict, names, spell=None) -> None:
-    """Draw bars of several series side by side at each name, upright; averages as lines."""
+def draw_groups(axis, series: dict, names, spell) -> None:
+    """Draw upright bars of one or several series side by side at each name."""
     width = 0.8 / len(series)
     for index, (label, values) in enumerate(series.items()):
         places = np.arange(len(names)) + (index - (len(series) - 1) / 2) * width
-        bars = axis.bar(places, values, width * 0.94, label=label, **fill(index))
-        if spell and len(series) * len(names) <= 30:
+        bars = axis.bar(places, values, width * 0.94, label=label, **bar_look(index))
+        if len(series) < 3:
             axis.bar_label(bars, [spell(value) for value in values], padding=2, fontsize=8.5)
-    long = sum(len(str(name)) for name in names) > 70
+    axis.margins(y=0.12)
     axis.set_xticks(range(len(names)), names)
-    if long:
+    if sum(len(str(name)) for name in names) > 70:
         axis.tick_params(axis="x", rotation=35)
     if len(series) > 1:
         axis.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=3)
@@ -99,40 +101,28 @@ def probability_bars(
     rows = as_probabilities(probabilities, classes)
     titles = [""] * len(rows) if titles is None else [str(text) for text in titles]
     same_length(probabilities=rows, titles=titles)
-    marks = [None] * len(rows) if true is None else list(np.broadcast_to(true, len(rows)))
+    marks = []
+    if true is not None:
+        marks = as_labels(np.broadcast_to(true, len(rows)), classes, "true")
     columns = min(columns, len(rows))
     lines = -(-len(rows) // columns)
     fig, axes = new_axes(
-        lines, columns, lines * (0.7 + 0.26 * len(classes)), 8 if columns > 1 else 5, sharey=True
+        lines, columns, lines * (0.8 + 0.26 * len(classes)), 8 if columns > 1 else 5, sharey=True
     )
     for axis in axes[len(rows) :]:
         axis.remove()
     said = []
-    for axis, row, text, mark in zip(axes, rows, titles, marks, strict=False):
-        draw_bars(axis, classes, row, fixed, marked=() if mark is None else (int(mark),))
+    for place, (axis, row, text) in enumerate(zip(axes, rows, titles, strict=False)):
+        draw_bars(axis, classes, row, fixed, marked=marks[place : place + 1])
         axis.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
-        fit_title(axis, text)
+        axis.set_xlabel("probability" + ("; hatched: the true class" if len(marks) else ""))
+        panel_title(axis, text)
         best = np.argsort(-row, kind="stable")[:top]
-        said.append(
-            f"{text + ': ' if text else ''}"
-            + listing(f"{classes[label]} {fixed(row[label])}" for label in best)
-        )
-    _invert_once(axes)
-    if title:
-        fig.suptitle(title, x=0.01, ha="left")
-    noted = ""
-    if true is not None:
-        noted = "hatched: the true class " + listing(
-            dict.fromkeys(str(classes[int(mark)]) for mark in marks)
-        )
+        said.append(about(text, listing(f"{classes[label]} {fixed(row[label])}" for label in best)))
+    figure_title(fig, title)
+    true_names = dict.fromkeys(str(classes[mark]) for mark in marks)
+    noted = f"Hatched: the true class {listing(true_names)}" if true_names else ""
     show(fig, alt=sentences(title, *said, noted))
-
-
-def _invert_once(axes) -> None:
-    """Shared axes are turned over by every panel; see that the first name ends on top."""
-    low, high = axes[0].get_ylim()
-    if low < high:
-        axes[0].invert_yaxis()
 
 
 @series_style()
@@ -147,29 +137,26 @@ def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None, 
         digits: decimals; by default three significant digits.
     """
     if not isinstance(values, dict):
-        raise TypeError(
-            f"values must be a dictionary of numbers by name, got {type(values).__name__}"
-        )
+        raise TypeError(f"values must be numbers by name, a dict; got {type(values).__name__}")
     values = as_named(values, "values")
     array = as_array(list(values.values()), "values", ndim=1).astype(float)
     if log and (array <= 0).any():
         raise ValueError(f"a logarithmic scale needs numbers above zero, got {number(array.min())}")
-    marked = {marked} if isinstance(marked, str) else set(marked)
-    if unknown := marked - set(values):
-        raise ValueError(f"marked names {sorted(unknown)}, which are not among {list(values)}")
+    names = list(values)
+    marked = [marked] if isinstance(marked, str) else list(marked)
+    if unknown := [name for name in marked if name not in names]:
+        raise ValueError(f"marked names {unknown}, which are not among {names}")
     tail = f" {unit}" if unit else ""
 
     def spell(value):
         return (number(value) if digits is None else fixed(value, digits)) + tail
 
-    names = list(values)
     fig, (axis,) = new_axes(1, 1, 0.75 + 0.3 * len(names), width)
-    draw_bars(axis, names, array, spell, marked=[names.index(name) for name in marked], log=log)
-    if log:
-        axis.set_xlim(array.min() / 3, array.max() * 12)
-    fit_title(axis, title)
+    hatched = [names.index(name) for name in marked]
+    draw_bars(axis, names, array, spell, marked=hatched, log=log)
+    panel_title(axis, title)
     said = listing([f"{name} {spell(value)}" for name, value in zip(names, array, strict=True)], 16)
-    show(fig, alt=sentences(title, said))
+    show(fig, alt=sentences(title, said, f"Hatched: {listing(marked)}" if marked else ""))
 
 
 @series_style()
@@ -183,25 +170,28 @@ def class_counts(labels, classes, *, title="") -> None:
     labels = as_labels(labels, classes)
     counts = np.bincount(labels, minlength=len(classes))
     fig, (axis,) = new_axes(1, 1, 2.6)
-    draw_bars(axis, classes, counts, lambda value: f"{int(value):,}", horizontal=False)
-    fit_title(axis, title or f"{len(labels):,} examples by class")
+    draw_groups(axis, {"": counts}, classes, lambda amount: f"{amount:,}")
+    panel_title(axis, title or f"{len(labels):,} examples by class")
+    said = f"{plural(len(labels), 'example')} of {plural(len(classes), 'class', 'classes')}, "
     if counts.min() == counts.max():
-        said = f"{plural(len(labels), 'example')}, {counts[0]:,} of each of {len(classes)} classes"
+        said += f"{counts[0]:,} of each"
     else:
-        said = (
-            f"{plural(len(labels), 'example')} of {len(classes)} classes, from {counts.min():,} "
-            f"({classes[counts.argmin()]}) to {counts.max():,} ({classes[counts.argmax()]})"
+        said += (
+            f"from {counts.min():,} ({classes[counts.argmin()]}) to {counts.max():,} "
+            f"({classes[counts.argmax()]})"
         )
     show(fig, alt=sentences(title, said))
 
 
 @series_style()
-def histogram(values, *, xlabel="value", title="", bins=40, log=False) -> None:
+def histogram(values, *, xlabel="value", title="", bins=40, log=False, shared=True) -> None:
     """Show how numbers are distributed (pixels, weights, activations), sets above each other.
 
     Args:
-        values: any shape, or a dictionary of them by name. All panels share the bins.
+        values: any shape, or a dictionary of them by name.
+        bins: how many bars over the range of values.
         log: count on a logarithmic scale.
+        shared: all sets have one range; False where they differ too much in scale.
     """
     named = {
         name: as_array(given, "values").astype(float).ravel()
@@ -209,25 +199,26 @@ def histogram(values, *, xlabel="value", title="", bins=40, log=False) -> None:
     }
     if not all(np.isfinite(array).all() for array in named.values()):
         raise ValueError("values hold numbers that are not finite (NaN or infinite)")
-    low, high = min(v.min() for v in named.values()), max(v.max() for v in named.values())
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    fig, axes = new_axes(len(named), 1, 0.5 + 1.6 * len(named), 6.5, sharex=True)
+    fig, axes = new_axes(len(named), 1, 0.5 + 1.6 * len(named), 6.5, sharex=shared)
+    everything = np.concatenate(list(named.values()))
     said = []
     for index, (axis, (name, array)) in enumerate(zip(axes, named.items(), strict=True)):
-        axis.hist(array, edges, **fill(index) | {"hatch": ""})
+        low, high = (everything if shared else array).min(), (everything if shared else array).max()
+        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+        axis.hist(array, edges, **bar_look(index) | {"hatch": ""})
         axis.axvline(array.mean(), color=DARK, linestyle="--")
         axis.set_ylabel("count")
         if log:
             axis.set_yscale("log")
+        else:
+            axis.yaxis.set_major_formatter(lambda amount, _: count(int(amount)))
         mean, std = number(array.mean()), number(array.std())
-        fit_title(axis, f"{name + ': ' if name else ''}mean {mean} (dashed), std {std}")
-        said.append(
-            f"{name + ': ' if name else ''}{plural(array.size, 'value')} from "
-            f"{number(array.min())} to {number(array.max())}, mean {mean}, standard deviation {std}"
-        )
+        panel_title(axis, about(name, f"mean {mean} (dashed), std {std}"))
+        ends = f"{number(array.min())} to {number(array.max())}"
+        text = f"{plural(array.size, 'value')} from {ends}, mean {mean}, standard deviation {std}"
+        said.append(about(name, text))
     axes[-1].set_xlabel(xlabel)
-    if title:
-        fig.suptitle(title, x=0.01, ha="left")
+    figure_title(fig, title)
     show(fig, alt=sentences(title, *said))
 
 
@@ -246,39 +237,22 @@ def bars_by_layer(layers, quantities, *, kinds=None, title="") -> None:
     kinds = [""] * len(layers) if kinds is None else [str(kind) for kind in kinds]
     same_length(layers=layers, kinds=kinds, **quantities)
     order = list(dict.fromkeys(kinds))
+    series = [order.index(kind) for kind in kinds]
     fig, axes = new_axes(1, len(quantities), 0.9 + 0.24 * len(layers), sharey=True)
     said = []
     for axis, (name, values) in zip(axes, quantities.items(), strict=True):
         array = as_array(values, name, ndim=1)
-        for place, (value, kind) in enumerate(zip(array, kinds, strict=True)):
-            axis.barh(place, value, 0.74, **fill(order.index(kind)))
-            axis.annotate(
-                count(int(value)),
-                (value, place),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-            )
-        headroom(axis, array, 0.32, horizontal=True)
+        draw_bars(axis, layers, array, lambda value: count(int(value)), series=series, room=0.35)
         axis.set_xticks([])
-        axis.grid(False)
-        fit_title(axis, f"{name}: {count(int(array.sum()))}")
+        panel_title(axis, f"{name}: {count(int(array.sum()))}")
         said.append(_layer_words(name, array, layers, kinds, order))
-    axes[0].set_yticks(range(len(layers)), layers)
-    axes[0].invert_yaxis()
     if order != [""]:
-        _kind_legend(fig, order)
-    if title:
-        fig.suptitle(title, x=0.01, ha="left")
+        from matplotlib.patches import Patch
+
+        patches = [Patch(label=kind, **bar_look(index)) for index, kind in enumerate(order)]
+        fig.legend(handles=patches, loc="outside lower left", ncols=len(order))
+    figure_title(fig, title)
     show(fig, alt=sentences(title, *said))
-
-
-def _kind_legend(fig, order) -> None:
-    from matplotlib.patches import Patch
-
-    patches = [Patch(label=kind, **fill(index)) for index, kind in enumerate(order)]
-    fig.legend(handles=patches, loc="outside lower left", ncols=len(order))
 
 
 def _layer_words(name, array, layers, kinds, order) -> str:
@@ -293,12 +267,9 @@ def _layer_words(name, array, layers, kinds, order) -> str:
     )
     if order == [""]:
         return text
-    shares = [
-        sum(value for value, its in zip(array, kinds, strict=True) if its == kind) / total
-        for kind in order
-    ]
-    held = [f"{kind} {percent(share)}" for kind, share in zip(order, shares, strict=True) if share]
-    return f"{text}; by kind: {listing(held)}"
+    held = {kind: array[[its == kind for its in kinds]].sum() / total for kind in order}
+    parts = [f"{kind} {percent(share)}" for kind, share in held.items() if share]
+    return f"{text}; by kind: {listing(parts)}"
 
 
 @series_style()
@@ -313,27 +284,17 @@ def ensemble_bars(member_accuracies, ensemble_accuracy, *, names=None, title="")
     members = as_array(member_accuracies, "member_accuracies", ndim=1).astype(float)
     every = np.append(members, float(ensemble_accuracy))
     if every.min() < 0 or every.max() > 1:
-        raise ValueError(
-            f"accuracies must lie in 0 to 1, got {number(every.min())} to {number(every.max())}"
-        )
+        ends = f"{number(every.min())} to {number(every.max())}"
+        raise ValueError(f"accuracies must lie in 0 to 1, got {ends}")
     names = [f"member {i + 1}" for i in range(len(members))] if names is None else list(names)
     same_length(member_accuracies=members, names=names)
     fig, (axis,) = new_axes(1, 1, 0.9 + 0.32 * len(every), 6)
     spread = max(every.max() - every.min(), 0.01)
     start = max(0.0, every.min() - spread)
     for place, value in enumerate(every):
-        last = place == len(members)
-        axis.plot(
-            [start, value], [place, place], color="#BBBBBB", linewidth=1.2, marker="", linestyle="-"
-        )
-        axis.plot(
-            value,
-            place,
-            marker="D" if last else "o",
-            markersize=9 if last else 7,
-            color=ORANGE if last else BLUE,
-            linestyle="",
-        )
+        marker, size, color = ("D", 9, ORANGE) if place == len(members) else ("o", 7, BLUE)
+        line(axis, [start, value], [place, place], "#BBBBBB")
+        axis.plot(value, place, marker=marker, markersize=size, color=color)
         axis.annotate(
             percent(value, 1),
             (value, place),
@@ -343,15 +304,16 @@ def ensemble_bars(member_accuracies, ensemble_accuracy, *, names=None, title="")
         )
     axis.set_yticks(range(len(every)), [*names, "ensemble"])
     axis.set_ylim(len(every) - 0.4, -0.6)
-    axis.set_xlim(start, min(1.05, every.max() + spread * 0.4))
+    axis.set_xlim(start, every.max() + spread * 0.4)
     axis.grid(False)
     axis.set_xlabel(f"accuracy (the axis starts at {percent(start, 1)})")
     axis.xaxis.set_major_formatter(lambda value, _: percent(value, 1))
-    fit_title(axis, title)
+    panel_title(axis, title)
     gain = 100 * (every[-1] - members.max())
     side = "above" if gain >= 0 else "below"
+    reach = percents(members.min(), members.max(), 1)
     said = (
-        f"the {plural(len(members), 'member')} reach {percents(members.min(), members.max(), 1)}; "
-        f"the ensemble {percent(every[-1], 1)}, {abs(gain):.1f} points {side} the best member"
+        f"The {plural(len(members), 'member')} reach {reach}; the ensemble "
+        f"{percent(every[-1], 1)}, {abs(gain):.1f} points {side} the best member"
     )
     show(fig, alt=sentences(title, said))

@@ -21,7 +21,15 @@ BLUE, ORANGE, GREEN, PURPLE, DARK, OLIVE = (
     "#8A6D00",
 )
 COLORS = (BLUE, ORANGE, GREEN, PURPLE, DARK, OLIVE)
-LIGHT = {BLUE: "#CFE3F1", ORANGE: "#F6DCC8", GREEN: "#CDE8DF", PURPLE: "#ECDAE5", DARK: "#E4E4E4"}
+LIGHT = {
+    BLUE: "#CFE3F1",
+    ORANGE: "#F6DCC8",
+    GREEN: "#CDE8DF",
+    PURPLE: "#ECDAE5",
+    DARK: "#E4E4E4",
+    OLIVE: "#EEE7C8",
+}
+MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
 REFERENCE = "#6B6B6B"
 
@@ -62,14 +70,18 @@ def show(fig, *, alt: str) -> None:
 
 
 def _compact(png: bytes) -> bytes:
-    """Answer with the PNG itself, or, where it is large, with one of 256 colours."""
+    """Answer with the PNG itself, or, where it is large, with one of fewer colours."""
     if len(png) < MAX_BYTES:
         return png
     from PIL import Image
 
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    for colors in (256, 64, 16):
+        buffer = io.BytesIO()
+        few = image.quantize(colors, dither=Image.Dither.NONE)
+        few.save(buffer, format="PNG", optimize=True)
+        if buffer.tell() < MAX_BYTES:
+            break
     return buffer.getvalue()
 
 
@@ -102,21 +114,31 @@ def bare(axis, equal: bool = True) -> None:
         axis.set_aspect("equal")
 
 
-def fit_title(axis, text: str) -> None:
-    """Set a panel's title if there is one, flush left as all titles of the series."""
+def panel_title(axis, text: str) -> None:
+    """Set a panel's title, flush left as all titles of the series."""
+    axis.set_title(text, loc="left")
+
+
+def figure_title(fig, text: str) -> None:
+    """Set the title over all panels, if there is one."""
     if text:
-        axis.set_title(text, loc="left")
+        fig.suptitle(text, x=0.01, ha="left")
 
 
-def headroom(axis, values, share: float = 0.15, horizontal: bool = False) -> None:
-    """Leave room for the numbers written at the ends of bars, on both sides of zero."""
-    low, high = min(0.0, min(values)), max(0.0, max(values))
-    room = share * ((high - low) or 1.0)
-    limits = (low - room if low < 0 else 0.0, high + room if high > 0 else 0.0 + room * (low == 0))
-    (axis.set_xlim if horizontal else axis.set_ylim)(*limits)
+def line(axis, x, y, color, width: float = 1.0, **look):
+    """Draw a plain line, without the markers and dashes of a curve."""
+    axis.plot(x, y, color=color, linewidth=width, **({"linestyle": "-", "marker": ""} | look))
 
 
 def text_color(background) -> str:
     """Answer with black or white, whichever reads better on an RGB colour (values 0 to 1)."""
     red, green, blue = background[:3]
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
+
+
+def box(axis, x, y, width, height, color=DARK, **look):
+    """Draw a rectangle from its lower left corner: light inside, dark edge."""
+    from matplotlib.patches import Rectangle
+
+    look = {"facecolor": LIGHT[color], "edgecolor": color} | look
+    axis.add_patch(Rectangle((x, y), width, height, **look))

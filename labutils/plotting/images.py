@@ -5,6 +5,7 @@ import numpy as np
 from .figure import (
     WIDTH,
     bare,
+    figure_title,
     new_figure,
     series_style,
     show,
@@ -22,7 +23,7 @@ def tiles(images, titles=None, columns=8, title="", title_size=9):
     """Answer with a figure of images side by side, each under its title."""
     columns = max(1, min(columns, len(images)))
     rows = -(-len(images) // columns)
-    side = WIDTH / max(columns, 5)
+    side = WIDTH / max(columns, 4)
     lines = 0 if titles is None else max(text.count("\n") + 1 for text in titles)
     heading = 0.3 if title else 0.0
     fig = new_figure(rows * (side + 0.19 * lines) + heading, side * columns)
@@ -33,8 +34,7 @@ def tiles(images, titles=None, columns=8, title="", title_size=9):
         axis.imshow(image, interpolation="nearest" if len(image) < 100 * side else "antialiased")
     for axis, text in zip(axes, titles or [], strict=False):
         axis.set_title(text, fontsize=title_size, fontweight="normal", pad=3)
-    if title:
-        fig.suptitle(title, x=0.01, ha="left")
+    figure_title(fig, title)
     return fig
 
 
@@ -88,7 +88,7 @@ def filters(weights, *, columns=8, title="") -> None:
             "For deeper layers look at feature_maps."
         )
     largest = abs(array).max() or 1.0
-    pixels = as_images(0.5 + array / (2 * largest))
+    pixels = as_images(0.5 + array.transpose(0, 2, 3, 1) / (2 * largest), name="weights")
     sizes = np.sqrt((array**2).sum(axis=(1, 2, 3)))
     side = array.shape[-1]
     said = (
@@ -99,7 +99,7 @@ def filters(weights, *, columns=8, title="") -> None:
     extremes = ""
     if len(array) > 1:
         extremes = (
-            f"strongest is filter {sizes.argmax()} (norm {number(sizes.max())}), "
+            f"Strongest is filter {sizes.argmax()} (norm {number(sizes.max())}), "
             f"weakest filter {sizes.argmin()} (norm {number(sizes.min())})"
         )
     titles = [str(index) for index in range(len(array))]
@@ -129,12 +129,13 @@ def feature_maps(activations, *, image=None, columns=8, title="", mean=None, std
     if image is not None:
         pixels = [as_images(_batched(image), mean, std)[0], *pixels]
         titles = ["input", *titles]
+        columns += 1
     means = array.mean(axis=(1, 2))
     silent = int((abs(array).max(axis=(1, 2)) == 0).sum())
     said = [
         f"{plural(len(array), 'feature map')} of {array.shape[1]}×{array.shape[2]}"
         + (", beside the input image" if image is not None else ""),
-        f"map {means.argmax()} answers most on average ({number(means.max())})",
+        f"Map {means.argmax()} answers most on average ({number(means.max())})",
         f"{percent((array == 0).mean())} of all values are zero",
         f"{silent} of {len(array)} maps are zero everywhere" if silent else "",
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .bars import draw_groups
-from .figure import DARK, GREEN, LIGHT, ORANGE, WIDTH, fit_title, new_figure, series_style, show
+from .figure import DARK, GREEN, LIGHT, ORANGE, WIDTH, new_figure, panel_title, series_style, show
 from .images import tiles
 from .inputs import (
     as_images,
@@ -13,7 +13,7 @@ from .inputs import (
     as_probabilities,
     same_length,
 )
-from .words import fixed, listing, percent, plural, sentences
+from .words import about, fixed, listing, percent, plural, sentences
 
 
 @series_style()
@@ -38,7 +38,7 @@ def mistakes(
     if len(wrong) == 0:
         fig = new_figure(1.0, 5)
         fig.text(0.02, 0.5, f"No mistakes among {plural(len(labels), 'image')}.")
-        show(fig, alt=sentences(f"no picture: {summary}"))
+        show(fig, alt=sentences(f"{summary}: no picture"))
         return
     sureness = probabilities[wrong, predicted[wrong]]
     worst = wrong[np.argsort(-sureness, kind="stable")][:count]
@@ -53,9 +53,13 @@ def mistakes(
         for i in worst[:3]
     ]
     fig = tiles(
-        as_images(chosen, mean, std), titles, columns, f"{summary}: true class → answer, its p", 8.5
+        as_images(chosen, mean, std),
+        titles,
+        columns,
+        f"{summary}: true class → answer and its p",
+        8.5,
     )
-    show(fig, alt=sentences(summary, f"the surest of them: {listing(said)}"))
+    show(fig, alt=sentences(summary, f"The surest of them: {listing(said)}"))
 
 
 @series_style()
@@ -89,25 +93,29 @@ def predictions(
         best = np.argsort(-row, kind="stable")[:top]
         true = None if labels is None else labels[index]
         said.append(_prediction(below, above, row, best, classes, true))
-    show(fig, alt=sentences(*said[:8], f"and {len(said) - 8} more" if len(said) > 8 else ""))
+    show(fig, alt=sentences(*said[:8], f"And {len(said) - 8} more" if len(said) > 8 else ""))
 
 
 def _prediction(axis, above, row, best, classes, true):
     """Draw one image's bars; answer with a sentence about them."""
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2.5, foreground="white")]
     for place, label in enumerate(best):
         right = true is not None and label == true
         color = GREEN if right else ORANGE if true is not None else DARK
         axis.barh(
             -place, row[label], color=LIGHT[color], edgecolor=color, hatch="///" if right else ""
         )
-        axis.text(0.02, -place, f"{classes[label]}  {fixed(row[label])}", va="center", fontsize=9)
+        text = f"{classes[label]}  {fixed(row[label])}"
+        axis.text(0.03, -place, text, va="center", fontsize=9, path_effects=halo)
     axis.set_xlim(0, 1)
+    answer = f"{classes[best[0]]} with p = {fixed(row[best[0]])}"
     if true is None:
-        return f"{classes[best[0]]} with p = {fixed(row[best[0]])}"
+        return answer
     verdict = "right" if best[0] == true else "wrong"
-    fit_title(above, "")
     above.set_title(f"true: {classes[true]}, {verdict}", fontsize=9, fontweight="normal")
-    return f"{classes[true]} answered {verdict}: {classes[best[0]]} with p = {fixed(row[best[0]])}"
+    return f"{classes[true]} answered {verdict}: {answer}"
 
 
 @series_style()
@@ -133,7 +141,7 @@ def confusion_matrix(predictions, labels, classes, *, title="") -> None:
     axis.set_yticks(range(size), classes)
     axis.set(xlabel="answer of the model", ylabel="true class")
     accuracy = (predicted == labels).mean()
-    fit_title(axis, title or f"Percent of each true class; accuracy {percent(accuracy)}")
+    panel_title(axis, title or f"Percent of each true class; accuracy {percent(accuracy)}")
     if size <= 20:
         for row, column in np.argwhere(counts > 0):
             share = shares[row, column]
@@ -163,12 +171,12 @@ def _confusion_words(counts, totals, accuracy, classes):
         for true, answer in pairs
         if off[true, answer]
     ]
-    yield f"accuracy {percent(accuracy)} over {plural(int(totals.sum()), 'image')}"
+    yield f"Accuracy {percent(accuracy)} over {plural(int(totals.sum()), 'image')}"
     yield (
-        f"best class {classes[best]} ({percent(recall.max())}), "
+        f"Best class {classes[best]} ({percent(recall.max())}), "
         f"worst {classes[worst]} ({percent(recall.min())})"
     )
-    yield f"commonest confusions: {listing(common)}" if common else "no confusion at all"
+    yield f"Commonest confusions: {listing(common)}" if common else "No confusion at all"
 
 
 @series_style()
@@ -182,24 +190,24 @@ def per_class_accuracy(predictions, labels, classes, *, title="") -> None:
     """
     labels = as_labels(labels, classes)
     shares, said = {}, []
+    present = [label for label in range(len(classes)) if (labels == label).any()]
     for name, given in as_named(predictions, "predictions").items():
         right = as_predictions(given, classes, len(labels)) == labels
-        by_class = np.array(
-            [
-                right[labels == label].mean() if (labels == label).any() else 0.0
-                for label in range(len(classes))
-            ]
-        )
+        by_class = np.array([right[labels == label].mean() for label in present])
+        low, high = by_class.argmin(), by_class.argmax()
         shares[name] = by_class
         said.append(
-            f"{name + ': ' if name else ''}{percent(right.mean())} right overall, from "
-            f"{classes[by_class.argmin()]} {percent(by_class.min())} to "
-            f"{classes[by_class.argmax()]} {percent(by_class.max())}"
+            about(
+                name,
+                f"{percent(right.mean())} right overall; worst {classes[present[low]]} with "
+                f"{percent(by_class[low])}, best {classes[present[high]]} with "
+                f"{percent(by_class[high])}",
+            )
         )
     fig = new_figure(3.0)
     axis = fig.subplots()
-    draw_groups(axis, shares, classes, percent)
-    axis.yaxis.set_major_formatter(lambda value, _: percent(value))
-    axis.set_ylim(0, 1.08)
-    fit_title(axis, title or "Share answered right, class by class")
+    draw_groups(axis, shares, [classes[label] for label in present], lambda v: f"{100 * v:.0f}")
+    axis.set_ylim(0, 1.1)
+    axis.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    panel_title(axis, title or "Percent answered right, class by class")
     show(fig, alt=sentences(title, *said))

@@ -47,9 +47,9 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def plural(amount: int, noun: str) -> str:
-    """``1 image``, ``4,000 images``."""
-    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
+def plural(amount: int, noun: str, nouns: str = "") -> str:
+    """``1 image``, ``4,000 images``; ``nouns`` where the plural does not end in s alone."""
+    return f"{amount:,} {noun if amount == 1 else nouns or noun + 's'}"
 
 
 def listing(items, limit: int = 12) -> str:
@@ -63,20 +63,18 @@ def listing(items, limit: int = 12) -> str:
 
 
 def sentences(*parts: str) -> str:
-    """Join the parts that are not empty into sentences: capital first, full stop last."""
+    """Join the parts that are not empty, each with a full stop."""
     texts = [part.strip() for part in parts if part and part.strip()]
-    return " ".join(
-        text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".") for text in texts
-    )
+    return " ".join(text + ("" if text[-1] in ".!?" else ".") for text in texts)
 
 
-def course(values, digits: int = 2) -> str:
-    """How a series goes: ``falls from 2.30 to 1.15``, ``stays at 0.10``, ``is 2.10``."""
-    return change(values, lambda value: fixed(value, digits))
+def about(name: str, text: str) -> str:
+    """``name: text``; without a name, the text begins with a capital."""
+    return f"{name}: {text}" if name else text[:1].upper() + text[1:]
 
 
 def change(values, spell) -> str:
-    """As :func:`course`, each number put into words by ``spell``."""
+    """How a series goes: ``falls from 2.30 to 1.15``, ``stays at 0.10``, ``is 2.10``."""
     first, last = spell(values[0]), spell(values[-1])
     if len(values) == 1:
         return f"is {last}"

@@ -1,0 +1,196 @@
+"""Small grids of numbers: a filter at work, pooling, dropout."""
+
+import numpy as np
+
+from .figure import (
+    DARK,
+    bare,
+    box,
+    figure_title,
+    line,
+    new_figure,
+    series_style,
+    show,
+    text_color,
+)
+from .inputs import as_array
+from .words import fixed, number, percent, plural, sentences
+
+MAX_ROWS, MAX_COLUMNS = 12, 12
+CELL = 0.4  # inches
+
+
+def _matrix(values, name) -> np.ndarray:
+    """Floats [H, W], few enough to write each number."""
+    array = np.atleast_2d(as_array(values, name, ndim=(1, 2))).astype(float)
+    if array.shape[0] > MAX_ROWS or array.shape[1] > MAX_COLUMNS:
+        raise ValueError(
+            f"{name} of {_size(array)} is too large to write its numbers; "
+            f"at most {MAX_ROWS}×{MAX_COLUMNS}"
+        )
+    return array
+
+
+def _size(array) -> str:
+    return f"{array.shape[0]}×{array.shape[1]}"
+
+
+def _draw_grids(grids, signs, *, outlined=None, crossed=None):
+    """Answer with a figure of grids of numbers side by side, all cells of one size.
+
+    Args:
+        grids: matrices by title.
+        signs: what stands between them.
+        outlined: by title, the window (row, column, height, width) with a thick outline.
+        crossed: by title, a matrix of booleans: cells that are struck out.
+    """
+    rows = max(grid.shape[0] for grid in grids.values())
+    gap = 1.3
+    width = sum(grid.shape[1] for grid in grids.values()) + gap * len(signs)
+    fig = new_figure(CELL * (rows + 1.6), CELL * (width + 0.6))
+    axis = fig.subplots()
+    x = 0.0
+    for index, (title, grid) in enumerate(grids.items()):
+        top = (rows - grid.shape[0]) / 2
+        _draw_numbers(axis, x, top, grid, (crossed or {}).get(title))
+        if outlined:
+            row, column, height, wide = outlined.get(title, (0, 0, 0, 0))
+            look = {"facecolor": "none", "edgecolor": "black", "linewidth": 3}
+            box(axis, x + column, top + row, wide, height, **look)
+        axis.text(x, top - 0.25, title, weight="bold", va="bottom")
+        x += grid.shape[1] + gap
+        if index < len(signs):
+            axis.text(x - gap / 2, rows / 2, signs[index], ha="center", va="center", fontsize=15)
+    axis.set_xlim(-0.2, width + 0.4)
+    axis.set_ylim(rows + 0.2, -1.2)
+    bare(axis)
+    return fig
+
+
+def _draw_numbers(axis, x, y, grid, crossed) -> None:
+    """One matrix: positive cells violet, negative ones orange, each with its number."""
+    from matplotlib import colormaps
+
+    largest = np.nanmax(abs(grid)) or 1.0
+    for (row, column), value in np.ndenumerate(grid):
+        shade = colormaps["PuOr"](0.5 + 0.3 * value / largest)
+        out = crossed is not None and crossed[row, column]
+        left, top = x + column, y + row
+        box(axis, left, top, 1, 1, facecolor=shade, edgecolor="#999999", linewidth=0.6)
+        axis.text(
+            left + 0.5,
+            top + 0.5,
+            number(round(value, 2)),
+            ha="center",
+            va="center",
+            color="#6B6B6B" if out else text_color(shade),
+            fontsize=9,
+        )
+        if out:
+            line(axis, [left + 0.1, left + 0.9], [top + 0.1, top + 0.9], DARK, 1.2)
+
+
+def _windows(image, shape, stride) -> np.ndarray:
+    """All windows [H', W', k, k] of an image, without padding."""
+    if any(side > whole for side, whole in zip(shape, image.shape, strict=True)):
+        raise ValueError(
+            f"a window of {shape[0]}×{shape[1]} does not fit into an image of {_size(image)}"
+        )
+    return np.lib.stride_tricks.sliding_window_view(image, shape)[::stride, ::stride]
+
+
+def _check_position(position, output) -> tuple[int, int]:
+    row, column = position
+    if not (0 <= row < output.shape[0] and 0 <= column < output.shape[1]):
+        raise ValueError(f"position {position} lies outside the output of {_size(output)}")
+    return row, column
+
+
+@series_style()
+def convolution_example(image, kernel, position=(0, 0), *, stride=1, title="") -> None:
+    """Show a filter at work: the image, the filter, and what it answers at every position.
+
+    As in deep learning, the filter is not flipped (cross-correlation).
+
+    Args:
+        image: [H, W] numbers, at most 12×12.
+        kernel: [k, k] numbers.
+        position: (row, column) of the output entry that is outlined, with its window.
+    """
+    image, kernel = _matrix(image, "image"), _matrix(kernel, "kernel")
+    output = (_windows(image, kernel.shape, stride) * kernel).sum(axis=(2, 3))
+    row, column = _check_position(position, output)
+    outlined = {
+        "image": (row * stride, column * stride, *kernel.shape),
+        "output": (row, column, 1, 1),
+    }
+    grids = {"image": image, "filter": kernel, "output": output}
+    fig = _draw_grids(grids, ["∗", "="], outlined=outlined)
+    figure_title(fig, title)
+    said = (
+        f"An image of {_size(image)}, a filter of {_size(kernel)} moved by {stride}, an output of "
+        f"{_size(output)}; the outlined window gives {number(output[row, column])}"
+    )
+    spread = f"Outputs lie between {number(output.min())} and {number(output.max())}"
+    show(fig, alt=sentences(title, said, spread))
+
+
+@series_style()
+def pooling_example(image, kernel_size=2, stride=None, position=(0, 0), *, title="") -> None:
+    """Show max pooling at work: the image, and the largest number of every window.
+
+    Args:
+        image: [H, W] numbers, at most 12×12.
+        kernel_size: side of the window.
+        stride: how far it moves; by default its size. Smaller strides overlap.
+        position: (row, column) of the output entry that is outlined, with its window.
+    """
+    image = _matrix(image, "image")
+    stride = stride or kernel_size
+    output = _windows(image, (kernel_size, kernel_size), stride).max(axis=(2, 3))
+    row, column = _check_position(position, output)
+    outlined = {
+        "image": (row * stride, column * stride, kernel_size, kernel_size),
+        "largest of each window": (row, column, 1, 1),
+    }
+    grids = {"image": image, "largest of each window": output}
+    fig = _draw_grids(grids, ["→"], outlined=outlined)
+    figure_title(fig, title)
+    said = (
+        f"An image of {_size(image)}; the largest of each {kernel_size}×{kernel_size} window, "
+        f"moved by {stride}, makes an output of {_size(output)}"
+    )
+    pointed = f"The outlined window gives {number(output[row, column])}"
+    show(fig, alt=sentences(title, said, pointed))
+
+
+@series_style()
+def dropout_mask(before, after, p=0.5, *, title="") -> None:
+    """Show dropout in training: activations, what is left of them, and what it does to the mean.
+
+    Args:
+        before: [H, W] or [N] activations, at most 12×12.
+        after: the same shape, dropped entries 0 and the others scaled by 1 / (1 - p).
+        p: probability to drop.
+    """
+    before, after = _matrix(before, "before"), _matrix(after, "after")
+    if before.shape != after.shape:
+        raise ValueError(
+            f"before and after must have one shape, got {_size(before)} and {_size(after)}"
+        )
+    dropped = (after == 0) & (before != 0)
+    kept = (after != 0) & (before != 0)
+    means = fixed(before.mean()), fixed(after.mean())
+    first, second = f"before: mean {means[0]}", f"after: mean {means[1]}"
+    fig = _draw_grids({first: before, second: after}, ["→"], crossed={second: dropped})
+    figure_title(fig, title)
+    amount = int(dropped.sum())
+    said = (
+        f"Dropout with p = {number(p)}: {amount} of {plural(before.size, 'activation')} are "
+        f"dropped ({percent(amount / before.size)}, struck out)"
+    )
+    scaled = ""
+    if kept.any():
+        scaled = f"The others are multiplied by {fixed(np.median(after[kept] / before[kept]))}"
+    changed = f"The mean goes from {means[0]} to {means[1]}"
+    show(fig, alt=sentences(title, said, scaled, changed))

@@ -1,0 +1,167 @@
+"""Whole networks: volumes to scale, units of a fully connected one, and those that won ILSVRC."""
+
+import numpy as np
+
+from .figure import (
+    BLUE,
+    DARK,
+    GREEN,
+    LIGHT,
+    ORANGE,
+    bare,
+    box,
+    line,
+    new_axes,
+    panel_title,
+    series_style,
+    show,
+)
+from .words import listing, percent, plural, sentences
+
+
+@series_style()
+def network_volumes(layers, *, title="") -> None:
+    """Show a network as boxes: height and depth are the spatial size to scale, width the channels.
+
+    Widths go with the square root of the number of channels, else 4,096 would hide 3.
+
+    Args:
+        layers: pairs of name and shape, channels first: ``("conv1", (96, 55, 55))`` or
+            ``("fc8", (1000,))``; a :class:`labutils.shapes.Trace` gives them as ``volumes()``.
+    """
+    layers = [(str(name), tuple(int(side) for side in shape)) for name, shape in layers]
+    if not layers:
+        raise ValueError("layers is empty: there is nothing to draw")
+    for name, shape in layers:
+        if len(shape) not in (1, 3) or min(shape) < 1:
+            raise ValueError(f"the shape of {name} must be (C, H, W) or (F,), got {shape}")
+    spatial = [shape for _, shape in layers if len(shape) == 3]
+    tallest = max([shape[1] for shape in spatial], default=1)
+    upright = len(layers) > 7  # labels, where they would touch
+    fig, (axis,) = new_axes(1, 1, 3.6 if upright else 3.0)
+    widths = 0.1 * np.sqrt([shape[0] for _, shape in layers])
+    widths *= 4.0 / widths.sum()  # half of the picture; the other half is depth and gaps
+    heights = [shape[1] / tallest if len(shape) == 3 else 0.0 for _, shape in layers]
+    x, gap = 0.0, 1.6 / len(layers)
+    slant = 2.4 / max(sum(heights), 1.0)  # how far a box of full height reaches to the right
+    for (name, shape), width, height in zip(layers, widths, heights, strict=True):
+        color = GREEN if len(shape) == 3 else ORANGE
+        _draw_volume(axis, x, max(width, 0.03), max(height, 0.025), min(slant, 0.5) * height, color)
+        text = f"{name}  {_shape(shape)}" if upright else f"{name}\n{_shape(shape)}"
+        place = x + width / 2
+        axis.text(place, -0.06, text, rotation=90 * upright, ha="center", va="top", fontsize=8.5)
+        x += max(width, 0.03) + min(slant, 0.5) * height + gap
+    axis.set_xlim(-0.3, x - gap + 0.3)
+    axis.set_ylim(-1.0 if upright else -0.35, 1.25)
+    bare(axis, equal=False)
+    panel_title(axis, title)
+    scale = "height: pixels to scale; width: √channels"
+    axis.text(1, 0.98, scale, transform=axis.transAxes, ha="right", va="top", fontsize=8.5)
+    first, last = layers[0], layers[-1]
+    said = (
+        f"{plural(len(layers), 'box', 'boxes')} from {first[0]} ({_shape(first[1])}) to "
+        f"{last[0]} ({_shape(last[1])})"
+    )
+    if len(spatial) > 1:
+        said += (
+            f"; sides go from {spatial[0][1]} to {plural(spatial[-1][1], 'pixel')}, "
+            f"channels from {spatial[0][0]} to {max(shape[0] for shape in spatial)}"
+        )
+    every = listing([f"{name} {_shape(shape)}" for name, shape in layers], 24)
+    show(fig, alt=sentences(title, said, f"In order: {every}"))
+
+
+def _shape(shape) -> str:
+    return "×".join(str(side) for side in shape)
+
+
+def _draw_volume(axis, x, width, height, slant, color) -> None:
+    """A cuboid standing on y = 0, seen obliquely: its right side reaches ``slant`` to the right."""
+    from matplotlib.patches import Polygon
+
+    right, up = x + width, 0.2 * height
+    box(axis, x, 0, width, height, color)
+    top = [(x, height), (x + slant, height + up), (right + slant, height + up), (right, height)]
+    side = [(right, 0), (right + slant, up), (right + slant, height + up), (right, height)]
+    for corners in (top, side):
+        axis.add_patch(Polygon(corners, facecolor="white", edgecolor=color))
+
+
+@series_style()
+def mlp_layers(sizes, names=None, *, title="") -> None:
+    """Show a fully connected network: a column of units per layer, joined to all of the next.
+
+    Args:
+        sizes: units per layer, e.g. ``[784, 512, 10]``.
+        names: one per layer.
+    """
+    sizes = [int(size) for size in sizes]
+    names = ["input", *["hidden"] * (len(sizes) - 2), "logits"] if names is None else list(names)
+    if len(sizes) < 2 or len(names) != len(sizes):
+        raise ValueError(f"give at least two sizes and one name per size, got {sizes} and {names}")
+    fig, (axis,) = new_axes(1, 1, 3.2, 6.5)
+    columns = [_units(size) for size in sizes]
+    parameters = [before * after + after for before, after in zip(sizes, sizes[1:], strict=False)]
+    for place, amount in enumerate(parameters):
+        for y in columns[place]:
+            for beyond in columns[place + 1]:
+                line(axis, [place, place + 1], [y, beyond], "#D0D0D0", 0.5, zorder=0)
+        text = f"{amount:,}\nparameters"
+        axis.text(place + 0.5, 4.9, text, ha="center", va="bottom", fontsize=9)
+    for place, (size, name, ys) in enumerate(zip(sizes, names, columns, strict=True)):
+        color = BLUE if place == 0 else ORANGE if place == len(sizes) - 1 else GREEN
+        circles = {"marker": "o", "markersize": 13, "linestyle": ""}
+        axis.plot([place] * len(ys), ys, color=color, markerfacecolor=LIGHT[color], **circles)
+        if size > len(ys):
+            axis.text(place, 0, "⋮", ha="center", va="center", fontsize=16)
+        axis.text(place, -5.4, f"{name}\n{size:,}", ha="center", va="top")
+    axis.set_xlim(-0.35, len(sizes) - 0.65)
+    axis.set_ylim(-7.6, 6.6)
+    bare(axis, equal=False)
+    panel_title(axis, title)
+    chain = ", then ".join(f"{name} {size:,}" for size, name in zip(sizes, names, strict=True))
+    said = f"Units by layer: {chain}; each is joined to all of the next layer"
+    show(fig, alt=sentences(title, said, f"{sum(parameters):,} parameters"))
+
+
+def _units(size) -> list[float]:
+    """Heights of the circles that stand for a layer: all of up to ten, else eight around a gap."""
+    if size <= 10:
+        return [float(place - (size - 1) / 2) for place in range(size)]
+    return [-4.5, -3.5, -2.5, -1.5, 1.5, 2.5, 3.5, 4.5]
+
+
+@series_style()
+def ilsvrc_timeline(rows, *, title="ILSVRC classification winners") -> None:
+    """Show the top-5 error of each year's winner, and below it how deep the network was.
+
+    Args:
+        rows: tuples (year, name, depth, top-5 error); depth None where it was no deep network;
+            error between 0 and 1. Give the sources in the notebook's text.
+    """
+    rows = [(int(year), str(name), depth, float(error)) for year, name, depth, error in rows]
+    if not rows:
+        raise ValueError("rows is empty: give (year, name, depth, top-5 error) tuples")
+    if bad := [row for row in rows if not 0 <= row[3] <= 1]:
+        raise ValueError(f"top-5 errors must lie in 0 to 1 (0.153 for 15.3 %), got {bad[0][3]}")
+    fig, (errors, depths) = new_axes(2, 1, 4.4, sharex=True, height_ratios=[3, 2])
+    for place, (_, _, depth, error) in enumerate(rows):
+        color, hatch = (DARK, "///") if depth is None else (BLUE, "")
+        errors.bar(place, error, 0.62, facecolor=LIGHT[color], edgecolor=color, hatch=hatch)
+        errors.text(place, error, percent(error, 1), ha="center", va="bottom", fontsize=9)
+        depths.bar(place, depth or 0, 0.62, facecolor=LIGHT[GREEN], edgecolor=GREEN)
+        text = "shallow" if depth is None else str(depth)
+        depths.text(place, depth or 0, text, ha="center", va="bottom", fontsize=9)
+    errors.margins(y=0.15)
+    depths.margins(y=0.25)
+    errors.yaxis.set_major_formatter(lambda value, _: percent(value))
+    errors.tick_params(axis="x", length=0)
+    panel_title(errors, f"{title}: top-5 error")
+    panel_title(depths, "Layers with weights")
+    depths.set_xticks(range(len(rows)), [f"{name}\n{year}" for year, name, _, _ in rows])
+    said = [
+        f"{year} {name} {percent(error, 1)}, " + ("shallow" if depth is None else f"{depth} layers")
+        for year, name, depth, error in rows
+    ]
+    trend = f"Top-5 error goes from {percent(rows[0][3], 1)} to {percent(rows[-1][3], 1)}"
+    show(fig, alt=sentences(title, trend, "; ".join(said)))

@@ -1,0 +1,399 @@
+"""Every picture is shown with alt text that says its numbers, is small, and leaves no trace."""
+
+import base64
+import io
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from labutils import plotting
+
+CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+RNG = np.random.default_rng(0)
+NOISE = RNG.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+LABELS = np.arange(64) % 10
+LOGITS = RNG.normal(size=(64, 10)) + 2.0 * np.eye(10)[LABELS]
+ACCURACY = f"{100 * (LOGITS.argmax(axis=1) == LABELS).mean():.0f} %"
+PROBABILITIES = torch.tensor(LOGITS).softmax(dim=1)
+
+
+def history(train_loss, test_accuracy, **more):
+    return SimpleNamespace(
+        train_loss=train_loss,
+        test_loss=[loss + 0.1 for loss in train_loss],
+        test_accuracy=test_accuracy,
+        seconds=[1.0] * len(train_loss),
+        **more,
+    )
+
+
+class Reference:
+    """Three seeds of a run, as labutils.reference gives them."""
+
+    name, num_seeds, epochs = "cnn-logits", 3, 4
+    runs = {
+        "train_loss": [
+            [1.41, 1.22, 1.15, 1.12],
+            [1.39, 1.20, 1.14, 1.11],
+            [1.43, 1.24, 1.17, 1.13],
+        ],
+        "test_accuracy": [
+            [0.52, 0.57, 0.59, 0.60],
+            [0.53, 0.59, 0.60, 0.62],
+            [0.51, 0.58, 0.61, 0.64],
+        ],
+    }
+
+    def _over_seeds(self, statistic, key):
+        return [float(statistic(epoch)) for epoch in zip(*self.runs[key], strict=True)]
+
+    def median(self, key):
+        return self._over_seeds(np.median, key)
+
+    def low(self, key):
+        return self._over_seeds(min, key)
+
+    def high(self, key):
+        return self._over_seeds(max, key)
+
+
+LOGITS_RUN = history(
+    [2.30, 1.52, 1.30, 1.15], [0.45, 0.55, 0.58, 0.61], train_accuracy=[0.44, 0.56, 0.63, 0.70]
+)
+DOUBLE_RUN = history(
+    [2.28, 2.12, 2.05, 2.01], [0.33, 0.40, 0.44, 0.47], train_accuracy=[0.31, 0.39, 0.44, 0.475]
+)
+VGG11 = [
+    ("input", (3, 32, 32)), ("conv1", (64, 32, 32)), ("pool1", (64, 16, 16)),
+    ("conv2", (128, 16, 16)),
+    ("pool2", (128, 8, 8)), ("conv3", (256, 8, 8)), ("conv4", (256, 8, 8)), ("pool3", (256, 4, 4)),
+    ("conv5", (512, 4, 4)), ("conv6", (512, 4, 4)), ("pool4", (512, 2, 2)), ("conv7", (512, 2, 2)),
+    ("conv8", (512, 2, 2)), ("pool5", (512, 1, 1)), ("fc", (10,)),
+]  # fmt: skip
+ALEXNET_LAYERS = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
+ALEXNET_PARAMETERS = [
+    34_944,
+    614_656,
+    885_120,
+    1_327_488,
+    884_992,
+    37_752_832,
+    16_781_312,
+    4_097_000,
+]
+ALEXNET_MACS = [
+    105_415_200,
+    447_897_600,
+    149_520_384,
+    224_280_576,
+    149_520_384,
+    37_748_736,
+    16_777_216,
+    4_096_000,
+]
+ILSVRC = [
+    (2010, "NEC-UIUC", None, 0.282), (2011, "XRCE", None, 0.258), (2012, "AlexNet", 8, 0.153),
+    (2013, "Clarifai", 8, 0.112), (2014, "GoogLeNet", 22, 0.067), (2015, "ResNet", 152, 0.036),
+]  # fmt: skip
+DROPOUT_BEFORE = np.arange(1, 25).reshape(4, 6) / 10
+DROPOUT_AFTER = DROPOUT_BEFORE * 2 * (np.arange(24).reshape(4, 6) % 3 > 0)
+
+# Each example: the call, and what its alt text has to say.
+EXAMPLES = {
+    "image_grid": (
+        lambda: plotting.image_grid(NOISE[:8], LABELS[:8], CLASSES, title="The first eight"),
+        ["8 images of 32×32 pixels", "plane, car, bird", "The first eight"],
+    ),
+    "image_grid, many": (lambda: plotting.image_grid(NOISE), ["64 images"]),
+    "image_grid, normalised, channels first": (
+        lambda: plotting.image_grid(torch.rand(3, 1, 28, 28) * 2 - 1, titles=["7", "2", "1"]),
+        ["3 images of 28×28 pixels: 7, 2 and 1"],
+    ),
+    "filters": (
+        lambda: plotting.filters(
+            RNG.normal(size=(8, 3, 3, 3)) * np.arange(1, 9)[:, None, None, None]
+        ),
+        ["8 filters of 3×3 as colour tiles", "weights from −", "weakest filter 0"],
+    ),
+    "feature_maps": (
+        lambda: plotting.feature_maps(
+            torch.relu(torch.tensor(RNG.normal(size=(8, 16, 16)))), image=NOISE[0]
+        ),
+        ["8 feature maps of 16×16, beside the input image", "52 % of all values are zero"],
+    ),
+    "predictions": (
+        lambda: plotting.predictions(NOISE[:4], PROBABILITIES[:4], CLASSES, LABELS[:4]),
+        ["answered", "with p = "],
+    ),
+    "mistakes": (
+        lambda: plotting.mistakes(NOISE, LABELS, PROBABILITIES, CLASSES),
+        ["mistakes among 64 images", "taken for", "p = "],
+    ),
+    "mistakes, none": (
+        lambda: plotting.mistakes(NOISE[:2], [0, 1], np.eye(10)[:2], CLASSES),
+        ["0 mistakes among 2 images"],
+    ),
+    "confusion_matrix": (
+        lambda: plotting.confusion_matrix(LOGITS, LABELS, CLASSES),
+        [
+            f"Accuracy {ACCURACY} over 64 images",
+            "Best class truck (100 %), worst deer (33 %)",
+            "dog taken for frog (3 of 6)",
+        ],
+    ),
+    "per_class_accuracy": (
+        lambda: plotting.per_class_accuracy(LOGITS, LABELS, CLASSES),
+        [f"{ACCURACY} right overall; worst deer with 33 %, best truck with 100 %"],
+    ),
+    "per_class_accuracy, two models": (
+        lambda: plotting.per_class_accuracy({"cnn": LOGITS, "vgg11": LABELS}, LABELS, CLASSES),
+        ["cnn: ", "vgg11: 100 % right overall"],
+    ),
+    "probability_bars": (
+        lambda: plotting.probability_bars([0.7, 0.2, 0.1], CLASSES[:3], true=0),
+        ["Plane 0.70, car 0.20 and bird 0.10", "the true class plane"],
+    ),
+    "probability_bars, temperatures": (
+        lambda: plotting.probability_bars(
+            {
+                f"T = {t:g}": torch.softmax(torch.tensor([2.0, 1.0, 0.5, -1.0]) / t, 0)
+                for t in (0.25, 1, 4)
+            },
+            CLASSES[:4],
+            title="Temperature",
+        ),
+        ["T = 0.25: plane 0.98", "T = 4: plane 0.34"],
+    ),  # fmt: skip
+    "value_bars": (
+        lambda: plotting.value_bars(
+            {"plane": 0.24, "car": -0.9, "bird": 0.66}, title="p − y", marked="car"
+        ),
+        ["p − y. plane 0.24, car −0.9 and bird 0.66. Hatched: car."],
+    ),
+    "value_bars, log": (
+        lambda: plotting.value_bars({"VGG11": 5e-5, "VGG16": 4e-8, "Kaiming": 0.1}, log=True),
+        ["VGG11 5.0e-5, VGG16 4.0e-8 and Kaiming 0.1"],
+    ),
+    "class_counts": (
+        lambda: plotting.class_counts(LABELS, CLASSES),
+        ["64 examples of 10 classes, from 6 (deer) to 7 (plane)"],
+    ),
+    "histogram": (
+        lambda: plotting.histogram(
+            {"raw": NOISE, "normalised": NOISE / 127.5 - 1}, xlabel="pixel value", shared=False
+        ),
+        ["196,608 values from 0 to 255", "mean 127", "normalised: 196,608 values from −1 to 1"],
+    ),
+    "bars_by_layer": (
+        lambda: plotting.bars_by_layer(
+            ALEXNET_LAYERS,
+            {"parameters": ALEXNET_PARAMETERS, "multiply-accumulates": ALEXNET_MACS},
+            kinds=["conv"] * 5 + ["linear"] * 3,
+        ),
+        ["62.4 M in all, most in fc6 (37.8 M, 61 %)", "conv 6 % and linear 94 %"],
+    ),
+    "ensemble_bars": (
+        lambda: plotting.ensemble_bars([0.881, 0.886, 0.89], 0.906),
+        [
+            "The 3 members reach 88.1–89.0 %",
+            "the ensemble 90.6 %, 1.6 points above the best member",
+        ],
+    ),
+    "function_curves": (
+        lambda: plotting.function_curves(
+            np.linspace(0.01, 1, 100),
+            {"−log p": lambda p: -torch.log(p)},
+            xlabel="p",
+            ylabel="loss",
+            marks={"p = 0.5": (0.5, 0.693)},
+        ),
+        [
+            "Over p from 0.01 to 1: −log p falls from 4.61 to 0.",
+            "Marked: p = 0.5, at 0.5 the value 0.693",
+        ],
+    ),  # fmt: skip
+    "function_curves, steps and a maximum": (
+        lambda: plotting.function_curves(
+            [0, 1, 2, 3], [0.0, 3.0, 1.0, 0.5], step=True, ylabel="lr"
+        ),
+        ["lr rises from 0 to 0.5", "highest 3 at 1"],
+    ),
+    "why_not_mse": (
+        lambda: plotting.why_not_mse(),
+        ["cross-entropy falls from 8 to 3.4e-4", "squared error", "lowest −0.296"],
+    ),
+    "double_softmax_gradient": (
+        lambda: plotting.double_softmax_gradient(),
+        ["with logits falls from 1 to", "with softmax first", "highest 0.237"],
+    ),
+    "training_curves": (
+        lambda: plotting.training_curves(LOGITS_RUN, Reference()),
+        [
+            "Loss falls from 2.30 to 1.15 over 4 epochs; test accuracy rises from 45 % to 61 %, "
+            "inside the reference band (60–64 %)."
+        ],
+    ),
+    "training_curves, two runs": (
+        lambda: plotting.training_curves(
+            {"logits": LOGITS_RUN, "double softmax": DOUBLE_RUN}, {"logits": Reference()}
+        ),
+        [
+            "logits: loss falls",
+            "61 %, inside the reference band (60–64 %)",
+            "double softmax: loss falls from 2.28 to 2.01 over 4 epochs; "
+            "test accuracy rises from 33 % to 47 %.",
+        ],
+    ),
+    "training_curves, one epoch": (
+        lambda: plotting.training_curves(history([2.1], [0.2]), Reference()),
+        ["Loss is 2.10 over 1 epoch; test accuracy is 20 %, below the reference band", "(51–53 %)"],
+    ),
+    "loss_by_step": (
+        lambda: plotting.loss_by_step(
+            {
+                "DataLoader": [np.linspace(2.3, 1.3, 500)] * 2,
+                "Batches": np.linspace(2.3, 1.3, 1000),
+            },
+            every=100,
+        ),
+        ["DataLoader: loss falls from 2.20 to 1.40 over 1,000 mini-batches", "Batches: loss falls"],
+    ),
+    "train_test_gap": (
+        lambda: plotting.train_test_gap({"logits": LOGITS_RUN, "double softmax": DOUBLE_RUN}),
+        ["logits: accuracy ends at 70 % in training, 61 % in test", "to 9.0 points"],
+    ),
+    "activations_by_depth": (
+        lambda: plotting.activations_by_depth(
+            {"default": [0.3, 0.1, 0.03, 0.01, 0.003], "Kaiming": [0.9, 1.0, 0.8, 0.9, 1.1]}
+        ),
+        [
+            "default: falls from 0.3 to 0.003 from layer 1 to layer 5",
+            "Kaiming: rises from 0.9 to 1.1",
+        ],
+    ),
+    "convolution_window": (
+        lambda: plotting.convolution_window(7, 3, 3),
+        [
+            "a window of 3 moved by 3 fits 2 times",
+            "1 column left over: ⌊(7 − 3 + 2·0) / 3⌋ + 1 = 2",
+        ],
+    ),
+    "convolution_window, padded": (
+        lambda: plotting.convolution_window(5, 3, 1, 1),
+        ["padding 1 gives 7 columns", "Nothing is left over", "+ 1 = 5"],
+    ),
+    "convolution_window, large": (
+        lambda: plotting.convolution_window(227, 11, 4),
+        ["fits 55 times", "⌊(227 − 11 + 2·0) / 4⌋ + 1 = 55"],
+    ),
+    "receptive_field_stack": (
+        lambda: plotting.receptive_field_stack([3, 3, 3]),
+        [
+            "after 1 layer 3×3, after 2 layers 5×5, after 3 layers 7×7 pixels of the input",
+            "From the output down, it sees 3, then 5, then 7 cells",
+        ],
+    ),
+    "receptive_field_stack, strides": (
+        lambda: plotting.receptive_field_stack([3, 3], [2, 2]),
+        ["3×3, stride 2 + 3×3, stride 2", "after 2 layers 7×7", "3, then 7"],
+    ),
+    "network_volumes": (
+        lambda: plotting.network_volumes(VGG11, title="VGG11"),
+        [
+            "15 boxes from input (3×32×32) to fc (10)",
+            "sides go from 32 to 1 pixel, channels from 3 to 512",
+        ],
+    ),
+    "network_volumes, few": (
+        lambda: plotting.network_volumes(VGG11[:4]),
+        ["4 boxes", "conv1 64×32×32"],
+    ),
+    "mlp_layers": (
+        lambda: plotting.mlp_layers([784, 512, 10]),
+        ["input 784, then hidden 512, then logits 10", "407,050 parameters"],
+    ),
+    "ilsvrc_timeline": (
+        lambda: plotting.ilsvrc_timeline(ILSVRC),
+        ["from 28.2 % to 3.6 %", "2012 AlexNet 15.3 %, 8 layers", "2011 XRCE 25.8 %, shallow"],
+    ),
+    "score_probability_loss": (
+        lambda: plotting.score_probability_loss([2.0, 1.0, -1.0], ["cat", "dog", "car"], 0),
+        ["cat 2.00, dog 1.00 and car −1.00", "cat 0.71", "−log 0.71 = 0.35"],
+    ),
+    "pipeline_steps": (
+        lambda: plotting.pipeline_steps(highlight=4),
+        ["6 steps: 1. Dataset", "Steps 2 to 5 repeat for every batch", "We are at step 4, Loss"],
+    ),
+    "convolution_example": (
+        lambda: plotting.convolution_example(
+            [[0, 0, 1, 1, 1]] * 5,
+            [[-1, 0, 1]] * 3,
+            position=(0, 1),
+            title="A filter for vertical edges",
+        ),
+        ["An image of 5×5, a filter of 3×3", "an output of 3×3; the outlined window gives 3"],
+    ),
+    "pooling_example": (
+        lambda: plotting.pooling_example(np.arange(25).reshape(5, 5), 3, 2, position=(1, 1)),
+        ["each 3×3 window, moved by 2, makes an output of 2×2", "The outlined window gives 24"],
+    ),
+    "dropout_mask": (
+        lambda: plotting.dropout_mask(DROPOUT_BEFORE, DROPOUT_AFTER),
+        ["8 of 24 activations are dropped (33 %", "multiplied by 2.00", "from 1.25 to"],
+    ),
+    "batch_order": (
+        lambda: plotting.batch_order(
+            {
+                "shuffle=False": [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]],
+                "shuffle=True": [[3, 9, 1, 4], [0, 2, 8, 5], [7, 6]],
+            }
+        ),
+        ["shuffle=False: 3 batches of 4, 4 and 2, the first with samples 0, 1, 2 and 3"],
+    ),
+}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The outputs a notebook would get, in order."""
+    outputs = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: outputs.append(data))
+    return outputs
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_picture(name, shown):
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    call, says = EXAMPLES[name]
+    settings = dict(matplotlib.rcParams)
+    generators = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    if "normalised, channels" in name:  # this example draws random numbers itself
+        torch.manual_seed(0)
+        generators = None
+    call()
+    (output,) = shown
+    assert set(output) == {"text/html", "image/png", "text/plain"}
+    alt = output["text/plain"]
+    for words in says:
+        assert words in alt, alt
+    assert output["text/html"].startswith("<img ") and "alt=" in output["text/html"]
+    png = base64.b64decode(output["image/png"])
+    assert len(png) < plotting.figure.MAX_BYTES
+    assert Image.open(io.BytesIO(png)).width <= 860
+    assert plt.get_fignums() == []
+    assert dict(matplotlib.rcParams) == settings
+    if generators:
+        assert torch.equal(torch.get_rng_state(), generators[0])
+        assert (np.random.get_state()[1] == generators[1]).all()
+        assert random.getstate() == generators[2]
+
+
+def test_every_public_function_has_an_example():
+    called = {name.split(",")[0] for name in EXAMPLES}
+    assert called == set(plotting.__all__) - {"show", "series_style"}
