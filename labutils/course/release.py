@@ -9,6 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from labutils.checks import EXERCISES
+from labutils.course.files import as_text, write_text
 
 STUB = "raise NotImplementedError  # your code goes here; then run the check below"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -112,18 +113,6 @@ def _leaks(solution: NotebookNode) -> list[str]:
         for text, number in public
         if text in secret
     ]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
-
-
-def as_text(notebook: NotebookNode) -> str:
-    """A notebook as the bytes that are committed: the same on every machine."""
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from labutils.course.release import as_text, write_text
+from labutils.course.files import as_text, write_text
 
 # What the committed outputs are made with; the caller's environment does not count.
 ENVIRONMENT = {
