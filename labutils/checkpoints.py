@@ -2,9 +2,9 @@
 
 A checkpoint holds what the next epoch depends on: the weights, the state of optimizer and schedule,
 the random states, and the history so far. It is written to a temporary name, flushed to disk and
-renamed, so that a killed save leaves the last good one. It also describes the run it belongs to, and
-refuses to go on with anything else. Read with ``weights_only=True``: a checkpoint from a stranger
-cannot run code.
+renamed, so that a killed save leaves the last good one. It also describes the run it belongs to,
+and refuses to go on with anything else. Read with ``weights_only=True``: a checkpoint from a
+stranger cannot run code.
 """
 
 import os

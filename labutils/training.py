@@ -507,6 +507,6 @@ def _check_loss(loss: float, epoch: int, batch: int) -> None:
         raise FloatingPointError(
             f"the loss is {loss} in epoch {epoch + 1}, by batch {batch}: training went off the "
             "rails, and the weights are of no use any more. The learning rate is probably too "
-            "high: make model and optimizer anew and try a tenth of it. If that does not help, look for "
-            "NaN in the images or a logarithm of 0 in the loss."
+            "high: make model and optimizer anew and try a tenth of it. If that does not help, "
+            "look for NaN in the images or a logarithm of 0 in the loss."
         )
