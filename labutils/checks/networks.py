@@ -31,6 +31,8 @@ HINTS = {
     "other activation": "This network uses ReLU and no other activation.",
     "no pool": "A 2×2 max pool that halves height and width is missing here.",
     "extra pool": "There is one pool more than the exercise asks for.",
+    "response norm": "Local response normalisation is AlexNet's; it is not part of this network.",
+    "no response norm": "Local response normalisation is missing here.",
     "average pool": "It is max pooling that is asked for: the largest value of each window, "
     "not the mean.",
     "pool size": "The pool has another window or stride than the exercise asks for.",
@@ -38,8 +40,13 @@ HINTS = {
     "dropout": "Dropout is not part of this network: leave it out.",
     "dropout in eval": "Dropout belongs to training only. nn.Dropout follows model.eval() by "
     "itself; F.dropout has to be told, with training=self.training.",
-    "no dropout": "Regularise the linear layers: dropout 0.5 after each hidden one.",
-    "dropout elsewhere": "Dropout belongs to the hidden linear layers only.",
+    "no dropout": "The linear layers hold most of the weights and overfit first: "
+    "dropout belongs after each hidden one.",
+    "missing dropout": "One hidden layer has its dropout and another has not: each gets one.",
+    "dropout last": "What is dropped after the last layer are logits: a class would win or lose "
+    "by chance. Dropout belongs after the hidden layers.",
+    "dropout elsewhere": "Dropout belongs to the hidden linear layers only: the convolutions have "
+    "few weights and need it less.",
     "dropout rate": "p is the share that is set to zero, not the share that is kept.",
     "dropout mask": "Each entry is dropped independently of the others; nn.Dropout does that.",
     "stride": "The convolutions move one pixel at a time (stride 1); halving is the pool's job.",
@@ -110,8 +117,9 @@ def build(answer: Callable, *args, **kwargs) -> nn.Module:
             f"Expected the class, got the network {name}().",
             "Hand over the class itself, without the parentheses that make a network of it.",
         )
+    signature = "Does __init__ take the arguments of the exercise, with their defaults?"
     try:
-        model = ask(answer, *args, **kwargs)
+        model = ask(answer, *args, hint=signature, **kwargs)
     except Wrong as wrong:
         if "Module.__init__() call" not in wrong.message:
             raise
@@ -168,7 +176,7 @@ def judge(
         run = record(model, images)
         if run.error:
             raise run.error
-        _expect_logits(run.output, plan.output.shape, name, hints)
+        _expect_output(run, plan, name, hints)
         if run.strangers:
             raise Wrong(f"{name} computes with weights it does not know of.", hints["unregistered"])
         word = _same_outputs(run, plan, name, reference, args, images, also, mistakes, hints)
@@ -270,11 +278,18 @@ def _why_sizes(run: Recording, plan: Recording, images: Tensor, name: str, hints
     return hints["size"]
 
 
-def _expect_logits(output, shape: torch.Size, name: str, hints) -> None:
-    hint = hints["shape"]
+def _expect_output(run: Recording, plan: Recording, name: str, hints) -> None:
+    output, shape = run.output, tuple(plan.output.shape)
     if isinstance(output, (tuple, list)):
-        hint = "Return the logits alone; whoever wants probabilities takes the softmax of them."
-    expect_tensor(output, tuple(shape), torch.float32, f"The output of {name}", hint)
+        raise Wrong(
+            f"The forward of {name} gives {describe(output)}; expected one tensor of logits.",
+            "Return one tensor alone; whoever wants probabilities takes the softmax of the logits.",
+        )
+    if isinstance(output, Tensor) and tuple(output.shape) != shape:
+        difference = _walk(run, plan, name, hints)
+        if difference:
+            raise difference
+    expect_tensor(output, shape, torch.float32, f"The output of {name}", hints["shape"])
     if not torch.isfinite(output).all():
         raise Wrong(
             f"The output of {name} holds NaN or infinity.",
@@ -389,6 +404,8 @@ def _same_outputs(run, plan, name, reference, args, images, also, mistakes, hint
 
 def _normalised(output: Tensor, name: str, hints) -> None:
     """Softmax or log-softmax at the end, however it is written."""
+    if output.dim() != 2:
+        return
     ones = torch.ones(())
     for dim, what in ((1, "over the classes"), (0, "over the batch")):
         if bool((output >= 0).all()) and torch.allclose(output.sum(dim), ones, atol=1e-4):
@@ -481,6 +498,8 @@ def _compare_steps(steps, ideal, place: str, name: str, hints, stopped: bool) ->
         key = "other activation"
     elif "max pool" in extra:
         key = "extra pool"
+    elif "response norm" in extra:
+        key = "response norm"
     elif "ReLU" in extra:
         key = "extra ReLU"
     elif "ReLU" in missing and not stopped:
@@ -488,7 +507,7 @@ def _compare_steps(steps, ideal, place: str, name: str, hints, stopped: bool) ->
     elif "max pool" in missing:
         key = "no pool"
     elif missing:
-        key = next(iter(missing))  # what else an exercise has: its own hint, by that name
+        key = f"no {next(iter(missing))}"
     elif not stopped and _pools(steps) != _pools(ideal):
         key = "pool size"
     if key is None:
@@ -588,7 +607,7 @@ def _numbers(layer: Layer) -> int:
 
 def _each_image_alone(model, run: Recording, name: str, images: Tensor, hints) -> None:
     single = ask(model, images[:1], called=f"{name}'s forward", hint=hints["single"])
-    expected = (1, run.output.shape[1])
+    expected = (1, *run.output.shape[1:])
     expect_tensor(single, expected, None, f"{name}'s output for a single image", hints["single"])
     if not _close(single.detach(), run.output[:1]):
         raise Wrong(
@@ -678,10 +697,11 @@ def _right_dropout(found: dict[int, _Dropped], wanted: Dropout, labels, name, hi
     where = {i: f"after {labels[i - 1]}" if i else "on the images" for i in found}
     for i, drop in found.items():
         if i not in wanted.required | wanted.allowed:
+            key = "dropout last" if i == len(labels) else "dropout elsewhere"
             raise Wrong(
                 f"In training mode {name} drops entries {where[i]}; "
                 f"expected no dropout{' there' if wanted.required else ''}.",
-                hints["dropout elsewhere" if wanted.required else "dropout"],
+                hints[key if wanted.required else "dropout"],
             )
         if not drop.even:
             raise Wrong(
@@ -705,7 +725,7 @@ def _right_dropout(found: dict[int, _Dropped], wanted: Dropout, labels, name, hi
         raise Wrong(
             f"In training mode {name} drops nothing after "
             f"{' and '.join(labels[i - 1] for i in sorted(missing))}.",
-            hints["no dropout"],
+            hints["missing dropout"],
         )
 
 
