@@ -115,10 +115,10 @@ def probability_bars(
     for place, (axis, row, text) in enumerate(zip(axes, rows, titles, strict=False)):
         draw_bars(axis, classes, row, fixed, marked=marks[place : place + 1])
         axis.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
-        axis.set_xlabel("probability" + ("; hatched: the true class" if len(marks) else ""))
         panel_title(axis, text)
         best = np.argsort(-row, kind="stable")[:top]
         said.append(about(text, listing(f"{classes[label]} {fixed(row[label])}" for label in best)))
+    fig.supxlabel("probability" + ("; hatched: the true class" if len(marks) else ""), fontsize=10)
     figure_title(fig, title)
     true_names = dict.fromkeys(str(classes[mark]) for mark in marks)
     noted = f"Hatched: the true class {listing(true_names)}" if true_names else ""
@@ -238,13 +238,13 @@ def bars_by_layer(layers, quantities, *, kinds=None, title="") -> None:
     same_length(layers=layers, kinds=kinds, **quantities)
     order = list(dict.fromkeys(kinds))
     series = [order.index(kind) for kind in kinds]
-    fig, axes = new_axes(1, len(quantities), 0.9 + 0.24 * len(layers), sharey=True)
+    fig, axes = new_axes(1, len(quantities), 1.1 + 0.24 * len(layers), sharey=True)
     said = []
     for axis, (name, values) in zip(axes, quantities.items(), strict=True):
         array = as_array(values, name, ndim=1)
         draw_bars(axis, layers, array, lambda value: count(int(value)), series=series, room=0.35)
         axis.set_xticks([])
-        panel_title(axis, f"{name}: {count(int(array.sum()))}")
+        panel_title(axis, f"{name}\n{count(int(array.sum()))} in all")
         said.append(_layer_words(name, array, layers, kinds, order))
     if order != [""]:
         from matplotlib.patches import Patch

@@ -94,11 +94,11 @@ def series_style():
         yield
 
 
-def new_figure(height: float, width: float = WIDTH):
+def new_figure(height: float, width: float = WIDTH, layout: str | None = "constrained"):
     """Answer with an empty figure, sizes in inches. It belongs to no pyplot state."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def new_axes(rows: int, columns: int, height: float, width: float = WIDTH, **kwargs):
@@ -111,7 +111,7 @@ def bare(axis, equal: bool = True) -> None:
     """Leave only the drawing: no ticks, frame or grid; by default a unit is as wide as high."""
     axis.set_axis_off()
     if equal:
-        axis.set_aspect("equal")
+        axis.set_aspect("equal", anchor="N")
 
 
 def panel_title(axis, text: str) -> None:
@@ -122,7 +122,7 @@ def panel_title(axis, text: str) -> None:
 def figure_title(fig, text: str) -> None:
     """Set the title over all panels, if there is one."""
     if text:
-        fig.suptitle(text, x=0.01, ha="left")
+        fig.suptitle(text, x=0.005, ha="left")
 
 
 def line(axis, x, y, color, width: float = 1.0, **look):

@@ -46,8 +46,9 @@ def _draw_grids(grids, signs, *, outlined=None, crossed=None):
     """
     rows = max(grid.shape[0] for grid in grids.values())
     gap = 1.3
-    width = sum(grid.shape[1] for grid in grids.values()) + gap * len(signs)
-    fig = new_figure(CELL * (rows + 1.6), CELL * (width + 0.6))
+    widths = [max(grid.shape[1], 0.25 * len(title)) for title, grid in grids.items()]
+    width = sum(widths) + gap * len(signs)
+    fig = new_figure(CELL * (rows + 1.2), CELL * (width + 0.6))
     axis = fig.subplots()
     x = 0.0
     for index, (title, grid) in enumerate(grids.items()):
@@ -58,11 +59,11 @@ def _draw_grids(grids, signs, *, outlined=None, crossed=None):
             look = {"facecolor": "none", "edgecolor": "black", "linewidth": 3}
             box(axis, x + column, top + row, wide, height, **look)
         axis.text(x, top - 0.25, title, weight="bold", va="bottom")
-        x += grid.shape[1] + gap
+        x += widths[index] + gap
         if index < len(signs):
             axis.text(x - gap / 2, rows / 2, signs[index], ha="center", va="center", fontsize=15)
     axis.set_xlim(-0.2, width + 0.4)
-    axis.set_ylim(rows + 0.2, -1.2)
+    axis.set_ylim(rows + 0.1, -0.9)
     bare(axis)
     return fig
 
@@ -151,9 +152,9 @@ def pooling_example(image, kernel_size=2, stride=None, position=(0, 0), *, title
     row, column = _check_position(position, output)
     outlined = {
         "image": (row * stride, column * stride, kernel_size, kernel_size),
-        "largest of each window": (row, column, 1, 1),
+        "output": (row, column, 1, 1),
     }
-    grids = {"image": image, "largest of each window": output}
+    grids = {"image": image, "output": output}
     fig = _draw_grids(grids, ["→"], outlined=outlined)
     figure_title(fig, title)
     said = (

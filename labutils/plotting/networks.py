@@ -38,21 +38,22 @@ def network_volumes(layers, *, title="") -> None:
     spatial = [shape for _, shape in layers if len(shape) == 3]
     tallest = max([shape[1] for shape in spatial], default=1)
     upright = len(layers) > 7  # labels, where they would touch
-    fig, (axis,) = new_axes(1, 1, 3.6 if upright else 3.0)
+    labels = [f"{name}{'  ' if upright else chr(10)}{_shape(shape)}" for name, shape in layers]
+    bottom = -0.1 - 0.043 * max(map(len, labels)) if upright else -0.35
+    fig, (axis,) = new_axes(1, 1, 1.6 * (1.25 - bottom))
     widths = 0.1 * np.sqrt([shape[0] for _, shape in layers])
     widths *= 4.0 / widths.sum()  # half of the picture; the other half is depth and gaps
     heights = [shape[1] / tallest if len(shape) == 3 else 0.0 for _, shape in layers]
     x, gap = 0.0, 1.6 / len(layers)
     slant = 2.4 / max(sum(heights), 1.0)  # how far a box of full height reaches to the right
-    for (name, shape), width, height in zip(layers, widths, heights, strict=True):
+    for text, (_, shape), width, height in zip(labels, layers, widths, heights, strict=True):
         color = GREEN if len(shape) == 3 else ORANGE
         _draw_volume(axis, x, max(width, 0.03), max(height, 0.025), min(slant, 0.5) * height, color)
-        text = f"{name}  {_shape(shape)}" if upright else f"{name}\n{_shape(shape)}"
         place = x + width / 2
         axis.text(place, -0.06, text, rotation=90 * upright, ha="center", va="top", fontsize=8.5)
         x += max(width, 0.03) + min(slant, 0.5) * height + gap
     axis.set_xlim(-0.3, x - gap + 0.3)
-    axis.set_ylim(-1.0 if upright else -0.35, 1.25)
+    axis.set_ylim(bottom, 1.25)
     bare(axis, equal=False)
     panel_title(axis, title)
     scale = "height: pixels to scale; width: √channels"
@@ -149,7 +150,8 @@ def ilsvrc_timeline(rows, *, title="ILSVRC classification winners") -> None:
         color, hatch = (DARK, "///") if depth is None else (BLUE, "")
         errors.bar(place, error, 0.62, facecolor=LIGHT[color], edgecolor=color, hatch=hatch)
         errors.text(place, error, percent(error, 1), ha="center", va="bottom", fontsize=9)
-        depths.bar(place, depth or 0, 0.62, facecolor=LIGHT[GREEN], edgecolor=GREEN)
+        if depth is not None:
+            depths.bar(place, depth, 0.62, facecolor=LIGHT[GREEN], edgecolor=GREEN)
         text = "shallow" if depth is None else str(depth)
         depths.text(place, depth or 0, text, ha="center", va="bottom", fontsize=9)
     errors.margins(y=0.15)

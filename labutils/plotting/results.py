@@ -40,25 +40,18 @@ def mistakes(
         fig.text(0.02, 0.5, f"No mistakes among {plural(len(labels), 'image')}.")
         show(fig, alt=sentences(f"{summary}: no picture"))
         return
-    sureness = probabilities[wrong, predicted[wrong]]
-    worst = wrong[np.argsort(-sureness, kind="stable")][:count]
+    sureness = probabilities.max(axis=1)
+    worst = wrong[np.argsort(-sureness[wrong], kind="stable")][:count]
     chosen = [images[i] for i in worst] if isinstance(images, (list, tuple)) else images[worst]
     titles = [
-        f"{classes[labels[i]]} →\n{classes[predicted[i]]} {fixed(probabilities[i, predicted[i]])}"
-        for i in worst
+        f"{classes[labels[i]]}\n→ {classes[predicted[i]]}\np = {fixed(sureness[i])}" for i in worst
     ]
     said = [
-        f"{classes[labels[i]]} taken for {classes[predicted[i]]} "
-        f"(p = {fixed(probabilities[i, predicted[i]])})"
+        f"{classes[labels[i]]} taken for {classes[predicted[i]]} (p = {fixed(sureness[i])})"
         for i in worst[:3]
     ]
-    fig = tiles(
-        as_images(chosen, mean, std),
-        titles,
-        columns,
-        f"{summary}: true class → answer and its p",
-        8.5,
-    )
+    heading = f"{summary}: true class → answer, and its p"
+    fig = tiles(as_images(chosen, mean, std), titles, columns, heading)
     show(fig, alt=sentences(summary, f"The surest of them: {listing(said)}"))
 
 
@@ -115,7 +108,7 @@ def _prediction(axis, above, row, best, classes, true):
         return answer
     verdict = "right" if best[0] == true else "wrong"
     above.set_title(f"true: {classes[true]}, {verdict}", fontsize=9, fontweight="normal")
-    return f"{classes[true]} answered {verdict}: {answer}"
+    return f"{classes[true]}: {verdict}, answered {answer}"
 
 
 @series_style()

@@ -56,6 +56,8 @@ def _percent_axis(axis) -> None:
 def training_curves(history, reference=None, *, title="") -> None:
     """Show loss and test accuracy epoch by epoch, over the band of measured reference runs.
 
+    The loss on the test images is drawn too where there are at most two runs.
+
     Args:
         history: a :class:`labutils.training.History`, or several by name.
         reference: a reference run (``name``, ``num_seeds``, ``median(key)``, ``low(key)``,
@@ -70,27 +72,28 @@ def training_curves(history, reference=None, *, title="") -> None:
     tested = any(_series(run, "test_accuracy") for run in runs.values())
     fig, axes = new_axes(1, 2 if tested else 1, 3.7, 8 if tested else 5)
     names = list(runs)
+    for index, (name, run) in enumerate(runs.items()):
+        look = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
+        train, test = _series(run, "train_loss"), _series(run, "test_loss")
+        _draw_run(axes[0], train, **look, linestyle="-", label=f"{name} training loss".strip())
+        if test and len(runs) < 3:
+            dashed = {"linestyle": "--", "linewidth": 1.1, "markerfacecolor": "white"}
+            _draw_run(axes[0], test, **look, **dashed, label=f"{name} test loss".strip())
+        if accuracy := _series(run, "test_accuracy"):
+            _draw_run(axes[1], accuracy, **look, linestyle="-")
     for name, its in references.items():
         own = name and name in runs
         color = COLORS[names.index(name) % len(COLORS)] if own else REFERENCE_COLOR
         for axis, key in zip(axes, ("train_loss", "test_accuracy"), strict=False):
             _draw_reference(axis, its, key, color)
-    for index, (name, run) in enumerate(runs.items()):
-        look = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
-        train, test = _series(run, "train_loss"), _series(run, "test_loss")
-        _draw_run(axes[0], train, **look, linestyle="-", label=f"{name} training loss".strip())
-        if test:
-            dashed = {"linestyle": "--", "linewidth": 1.1, "markerfacecolor": "white"}
-            _draw_run(axes[0], test, **look, **dashed, label=f"{name} test loss".strip())
-        if accuracy := _series(run, "test_accuracy"):
-            _draw_run(axes[1], accuracy, **look, linestyle="-")
     panel_title(axes[0], "Loss")
     if tested:
         panel_title(axes[1], "Test accuracy")
         _percent_axis(axes[1])
     for axis in axes:
         _epoch_axis(axis)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower left", ncols=min(3, len(labels)))
     figure_title(fig, title)
     said = [_run_words(name, run, references, names) for name, run in runs.items()]
     show(fig, alt=sentences(title, *said))
@@ -102,7 +105,7 @@ def _draw_reference(axis, reference, key, color) -> None:
     epochs = np.arange(1, len(median) + 1)
     seeds = plural(reference.num_seeds, "seed")
     look = {"color": color, "alpha": 0.22}
-    axis.fill_between(epochs, low, high, linewidth=0, **look)
+    axis.fill_between(epochs, low, high, linewidth=0, zorder=1, **look)
     if len(median) == 1:  # a band of one epoch has no width
         axis.plot([1, 1], [low[0], high[0]], linewidth=9, marker="", **look)
     label = f"reference {reference.name}, {seeds}"

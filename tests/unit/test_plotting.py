@@ -3,6 +3,8 @@
 import base64
 import io
 import random
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -127,7 +129,7 @@ EXAMPLES = {
     ),
     "predictions": (
         lambda: plotting.predictions(NOISE[:4], PROBABILITIES[:4], CLASSES, LABELS[:4]),
-        ["answered", "with p = "],
+        ["plane: right, answered plane with p = 0.79"],
     ),
     "mistakes": (
         lambda: plotting.mistakes(NOISE, LABELS, PROBABILITIES, CLASSES),
@@ -397,3 +399,177 @@ def test_picture(name, shown):
 def test_every_public_function_has_an_example():
     called = {name.split(",")[0] for name in EXAMPLES}
     assert called == set(plotting.__all__) - {"show", "series_style"}
+
+
+# Each bad input, and what the error has to say.
+FAULTS = {
+    "no image": (lambda: plotting.image_grid(NOISE[:0]), "images is empty"),
+    "labels without names": (lambda: plotting.image_grid(NOISE[:2], [0, 1]), "give classes="),
+    "too few labels": (
+        lambda: plotting.image_grid(NOISE[:3], [0, 1], CLASSES),
+        "images: 3, titles: 2",
+    ),
+    "label out of range": (
+        lambda: plotting.image_grid(NOISE[:1], [10], CLASSES),
+        r"10 to 10, but there are 10 classes \(0 to 9\)",
+    ),
+    "two channels": (lambda: plotting.image_grid(NOISE[..., :2]), "1 or 3 channels"),
+    "images of two sizes": (
+        lambda: plotting.image_grid([NOISE[0], NOISE[0, :8]]),
+        "must all have one shape",
+    ),
+    "unknown normalisation": (
+        lambda: plotting.image_grid(torch.full((1, 3, 4, 4), 2.6)),
+        "Give the mean= and std=",
+    ),
+    "deeper filters": (lambda: plotting.filters(torch.ones(8, 16, 3, 3)), "16 input channels"),
+    "maps of two images": (lambda: plotting.feature_maps(torch.ones(2, 3, 4, 4)), "hold 2 images"),
+    "logits as probabilities": (
+        lambda: plotting.mistakes(NOISE, LABELS, LOGITS, CLASSES),
+        "Logits go through softmax first",
+    ),
+    "columns against classes": (
+        lambda: plotting.confusion_matrix(LOGITS, LABELS % 9, CLASSES[:9]),
+        "10 columns, but there are 9 classes",
+    ),
+    "fewer predictions": (
+        lambda: plotting.per_class_accuracy(LOGITS[:5], LABELS, CLASSES),
+        "predictions: 5, labels: 64",
+    ),
+    "text for numbers": (lambda: plotting.histogram(["a", "b"]), "must hold numbers"),
+    "not finite": (lambda: plotting.histogram([1.0, np.nan]), "not finite"),
+    "log of zero": (lambda: plotting.value_bars({"a": 0.0}, log=True), "above zero"),
+    "no such name": (lambda: plotting.value_bars({"a": 1}, marked="b"), r"marked names \['b'\]"),
+    "accuracy in percent": (lambda: plotting.ensemble_bars([88.1], 90.0), "must lie in 0 to 1"),
+    "too few layers": (
+        lambda: plotting.bars_by_layer(["a", "b"], {"parameters": [1]}),
+        "layers: 2, kinds: 2, parameters: 1",
+    ),
+    "nothing finite": (lambda: plotting.function_curves([1, 2], [np.inf, np.nan]), "no finite"),
+    "no epoch": (lambda: plotting.training_curves(history([], [])), "run fit first"),
+    "no training accuracy": (
+        lambda: plotting.train_test_gap(history([1.0], [0.5])),
+        "needs train_accuracy",
+    ),
+    "few batches": (lambda: plotting.loss_by_step([1.0, 2.0], every=3), "2 mini-batches, fewer"),
+    "window too large": (lambda: plotting.convolution_window(4, 7), "7 does not fit into 4 pixels"),
+    "half a pixel": (lambda: plotting.convolution_window(4, 1.5), "whole number"),
+    "a stride too few": (
+        lambda: plotting.receptive_field_stack([3, 3], [1]),
+        "one stride per kernel",
+    ),
+    "a flat shape": (
+        lambda: plotting.network_volumes([("conv1", (3, 32))]),
+        r"shape of conv1 must be \(C, H, W\)",
+    ),
+    "error in percent": (
+        lambda: plotting.ilsvrc_timeline([(2012, "AlexNet", 8, 15.3)]),
+        "0.153 for 15.3 %",
+    ),
+    "no seventh step": (lambda: plotting.pipeline_steps(highlight=7), "1 to 6, got 7"),
+    "large image": (
+        lambda: plotting.convolution_example(NOISE[0, :, :, 0], [[1]]),
+        "at most 12×12",
+    ),
+    "outside": (
+        lambda: plotting.convolution_example([[1, 2]], [[1]], position=(1, 0)),
+        "outside the output of 1×2",
+    ),
+    "dropout of another shape": (
+        lambda: plotting.dropout_mask([1.0, 2.0], [1.0]),
+        "must have one shape",
+    ),
+    "batches as a list": (lambda: plotting.batch_order([[0, 1]]), "must be a dictionary"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_bad_input_gets_a_clear_error(name, shown):
+    call, says = FAULTS[name]
+    with pytest.raises((ValueError, TypeError), match=says):
+        call()
+    assert shown == []
+
+
+def test_alt_text_is_escaped_in_html_and_must_not_be_empty(shown):
+    from matplotlib.figure import Figure
+
+    plotting.show(Figure(), alt='p < 1 & "q"')
+    assert 'alt="p &lt; 1 &amp; &quot;q&quot;"' in shown[0]["text/html"]
+    with pytest.raises(ValueError, match="empty alt text"):
+        plotting.show(Figure(), alt=" ")
+
+
+def test_outside_a_notebook_only_the_alt_text_is_printed(capsys):
+    plotting.value_bars({"a": 1})
+    assert capsys.readouterr().out == "a 1.\n"
+
+
+def test_a_figure_of_the_notebooks_own_is_closed(shown):
+    import matplotlib
+
+    with matplotlib.rc_context({"backend": "agg"}):
+        import matplotlib.pyplot as plt
+
+        plotting.show(plt.figure(), alt="Nothing.")
+        assert plt.get_fignums() == []
+
+
+def test_pictures_are_white_whatever_style_the_notebook_set(shown):
+    import matplotlib.style
+
+    with matplotlib.style.context("dark_background"):
+        plotting.value_bars({"a": 1})
+    picture = Image.open(io.BytesIO(base64.b64decode(shown[0]["image/png"]))).convert("RGB")
+    assert picture.getpixel((2, 2)) == (255, 255, 255)
+
+
+def test_the_same_data_gives_the_same_picture(shown):
+    for _ in range(2):
+        plotting.value_bars({"a": 1, "b": 2})
+    assert shown[0] == shown[1]
+
+
+def test_gpu_like_dtypes_and_gradients_are_taken(shown):
+    weights = torch.nn.Parameter(torch.ones(2, 3, 3, 3, dtype=torch.bfloat16))
+    plotting.filters(weights)
+    plotting.probability_bars(torch.tensor([0.5, 0.5], requires_grad=True), ("a", "b"))
+    assert len(shown) == 2
+
+
+def test_normalisation_is_undone():
+    from labutils.plotting.inputs import as_images
+
+    pixels = np.array([0.0, 0.25, 1.0]).reshape(1, 1, 1, 3)  # [N, H, W, C], one pixel
+    mean, std = np.array([0.49, 0.48, 0.45]), np.array([0.25, 0.24, 0.26])
+    assert np.allclose(as_images((pixels - mean) / std, mean, std), pixels)
+    assert np.allclose(as_images((pixels - 0.5) / 0.5), pixels)
+    assert np.allclose(as_images(pixels), pixels)
+
+
+def test_infinite_loss_is_said_and_drawn_as_a_gap(shown):
+    plotting.function_curves([0, 0.5, 1], {"−log q": [np.inf, 0.69, 0.0]}, xlabel="q")
+    assert "−log q falls from infinite to 0" in shown[0]["text/plain"]
+
+
+def test_colours_stand_out_from_white():
+    """Each colour of lines and edges has a contrast of at least 3:1 (WCAG 2, 1.4.11)."""
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+    import matplotlib
+
+    with plotting.series_style():
+        cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
+    assert tuple(cycle["color"]) == plotting.figure.COLORS
+    assert tuple(cycle["marker"]) == plotting.figure.MARKERS
+    for color in plotting.figure.COLORS:
+        assert 1.05 / (luminance(color) + 0.05) >= 3.0
+
+
+def test_matplotlib_loads_on_first_use():
+    code = "import sys, labutils.plotting; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
