@@ -9,6 +9,7 @@ walked side by side, to name the first thing that is not as it should be.
 
 import contextlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -262,7 +263,13 @@ def _why_sizes(run: Recording, plan: Recording, images: Tensor, name: str, hints
     """The hint for an error about sizes: something went wrong before the layer that raised it."""
     text = str(run.error)
     channels = "to have" in text and "channels" in text
-    sizes = ("shapes cannot be multiplied", "size mismatch", "is invalid for input of size")
+    sizes = (
+        "shapes cannot be multiplied",
+        "size mismatch",
+        "is invalid for input of size",
+        "Output size is too small",
+        "greater than actual input size",
+    )
     if not channels and not any(words in text for words in sizes):
         return ""
     difference = _walk(run, plan, name, hints)
@@ -353,6 +360,8 @@ def _reordered(theirs: list[Layer], ideal: list[Layer]) -> list[Layer] | None:
             continue
         if model.kind != "linear layer" or layer.kind != "linear layer":
             return None
+        if model.input.shape[1] != math.prod(model.picture):
+            return None  # it takes what another linear layer gave: there was no flatten
         for order in itertools.permutations((0, 1, 2)):
             columns = torch.arange(model.input.shape[1])
             columns = columns.view(model.picture).permute(order).flatten()
@@ -422,53 +431,52 @@ def _normalised(output: Tensor, name: str, hints) -> None:
 
 def _walk(run: Recording, ideal: Recording, name: str, hints) -> Wrong | None:
     """The first difference between two recordings, as far as ``run`` came."""
+    number = _number_of_layers(run, ideal, name, hints)
+    if number:
+        return number
     labels = ideal.labels()
-    real = bool(ideal.layers) and not ideal.layers[0].weight.is_meta
-    extra = _number_of_layers(run, ideal, name, hints)
     for i, steps in enumerate(run.gaps):
-        if extra and i >= min(len(run.layers), len(ideal.layers)):
-            break  # what comes last in one of them is not last in the other
-        same = (
-            real
-            and i < len(run.layers)
-            and run.layers[i].input.numel() == ideal.layers[i].input.numel()
-            and _close(run.layers[i].input.flatten(1), ideal.layers[i].input.flatten(1))
-        )
         stopped = run.error is not None and i == len(run.layers)
-        if not same:
+        if not _same_input(run, ideal, i):
             place = _place(i, labels)
             difference = _compare_steps(steps, ideal.gaps[i], place, name, hints, stopped)
             if difference:
                 return difference
-        if i < len(run.layers) and i < len(ideal.layers):
-            difference = _compare_layers(
-                run.layers[i], ideal.layers[i], labels[i], name, hints, report=extra is None
-            )
+        if i < len(run.layers):
+            difference = _compare_layers(run.layers[i], ideal.layers[i], labels[i], name, hints)
             if difference:
                 return difference
-    return extra
+    return None
+
+
+def _same_input(run: Recording, ideal: Recording, i: int) -> bool:
+    """Does the same come to layer ``i`` in both? Then all is well so far, whatever it is made of."""
+    if i >= len(run.layers):
+        return False
+    seen, expected = run.layers[i].input, ideal.layers[i].input
+    if expected.is_meta or seen.numel() != expected.numel():
+        return False
+    return _close(seen.flatten(1), expected.flatten(1))
 
 
 def _number_of_layers(run: Recording, ideal: Recording, name: str, hints) -> Wrong | None:
-    seen, expected = (
-        Counter("convolution" if "conv" in layer.kind else layer.kind for layer in r.layers)
-        for r in (run, ideal)
-    )
-    if run.error or len(run.layers) == len(ideal.layers):
-        return None
-
-    def count(numbers):
-        words = []
-        for kind in ("convolution", "linear layer"):
-            n = numbers[kind]
-            words.append(f"{n} {kind}{'' if n == 1 else 's'}")
-        return " and ".join(words)
-
     many = len(run.layers) > len(ideal.layers)
+    if len(run.layers) == len(ideal.layers) or (run.error and not many):
+        return None
     return Wrong(
-        f"The forward of {name} goes through {count(seen)}; expected {count(expected)}.",
+        f"{name} goes through {_all_layers(run)}; expected {_all_layers(ideal)}.",
         hints["too many" if many else "too few"],
     )
+
+
+def _all_layers(run: Recording) -> str:
+    """Numbers and widths: "2 convolutions (8, 16) and 1 linear layer (10)"."""
+    words = []
+    for kind in dict.fromkeys(layer.kind for layer in run.layers):
+        widths = [str(layer.weight.shape[0]) for layer in run.layers if layer.kind == kind]
+        plural = "" if len(widths) == 1 else "s"
+        words.append(f"{len(widths)} {kind}{plural} ({', '.join(widths)})")
+    return " and ".join(words) or "no layer with weights"
 
 
 def _place(i: int, labels: list[str]) -> str:
@@ -526,22 +534,15 @@ def _list(steps) -> str:
     return ", ".join(map(str, steps)) or "nothing"
 
 
-def _compare_layers(
-    layer: Layer, ideal: Layer, label: str, name: str, hints, report: bool
-) -> Wrong | None:
-    """Another size, stride or padding of one layer.
-
-    ``report`` is False where the number of layers differs: then sizes say nothing more.
-    """
+def _compare_layers(layer: Layer, ideal: Layer, label: str, name: str, hints) -> Wrong | None:
+    """Another size, stride or padding of one layer."""
 
     def wrong(seen: str, expected: str, key: str) -> Wrong:
         text = f"{label.capitalize()} of {name} has {seen}; expected {expected}."
         return Wrong(text, hints[key])
 
     if layer.kind == ideal.kind == "convolution":
-        return _compare_convolutions(layer, ideal, wrong, report)
-    if not report:
-        return None
+        return _compare_convolutions(layer, ideal, wrong)
     if layer.kind == ideal.kind == "linear layer":
         seen, expected = (f"{w.shape[1]}→{w.shape[0]}" for w in (layer.weight, ideal.weight))
         return None if seen == expected else wrong(f"sizes {seen}", expected, "features")
@@ -550,14 +551,14 @@ def _compare_layers(
     return None
 
 
-def _compare_convolutions(layer: Layer, ideal: Layer, wrong: Callable, report: bool):
+def _compare_convolutions(layer: Layer, ideal: Layer, wrong: Callable) -> Wrong | None:
     seen, expected = (_by(r.weight.shape[2:]) for r in (layer, ideal))
-    if report and seen != expected:
+    if seen != expected:
         return wrong(f"{seen} filters", expected, "kernel")
     if layer.settings["groups"] != ideal.settings["groups"]:
         return wrong(f"groups={layer.settings['groups']}", str(ideal.settings["groups"]), "groups")
     seen, expected = (f"{r.weight.shape[1]}→{r.weight.shape[0]}" for r in (layer, ideal))
-    if report and seen != expected:
+    if seen != expected:
         return wrong(f"channels {seen}", expected, "channels")
     for key in ("stride", "padding", "dilation"):
         seen, expected = (tuple(r.settings[key]) for r in (layer, ideal))
