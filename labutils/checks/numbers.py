@@ -1,6 +1,6 @@
 """Judging functions that give one number: every case is tried, then the wrong ones explained."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from labutils.checks.core import Wrong, ask, expect_number
 
@@ -12,30 +12,34 @@ def recognise(
     name: str,
     cases: Iterable[Case],
     oracle: Callable,
-    mistakes: Iterable[tuple[Callable, str]],
+    mistakes: Sequence[tuple[Callable, str]],
     otherwise: str,
 ) -> None:
     """Demand the oracle's number in every case.
 
     Args:
-        mistakes: wrong formulas, each with its hint; the first one that explains all the wrong
-            results names the mistake.
+        mistakes: wrong formulas, each with its hint; the first one that explains the results
+            names the mistake.
         otherwise: the hint where none does.
     """
-    wrong = []
+    results, wrong = [], []
     for args, kwargs in cases:
         given = [repr(arg) for arg in args] + [f"{key}={value}" for key, value in kwargs.items()]
         call = f"{name}({', '.join(given)})"
-        got = expect_number(ask(answer, *args, **kwargs), call)
+        got = expect_number(ask(answer, *args, **kwargs, called=name), call)
         expected = oracle(*args, **kwargs)
+        results.append((args, kwargs, got))
         if got != expected:
-            wrong.append((args, kwargs, got, f"{call} gave {plain(got)}; expected {expected}."))
+            wrong.append((f"{call} gave {plain(got)}; expected {expected}.", results[-1]))
     if not wrong:
         return
-    for formula, hint in mistakes:
-        if all(formula(*args, **kwargs) == got for args, kwargs, got, _ in wrong):
-            raise Wrong(wrong[0][-1], hint)
-    raise Wrong(wrong[0][-1], otherwise)
+    message = wrong[0][0]
+    # A formula that explains the right results too is the better explanation.
+    for to_explain in (results, [result for _, result in wrong]):
+        for formula, hint in mistakes:
+            if all(formula(*args, **kwargs) == got for args, kwargs, got in to_explain):
+                raise Wrong(message, hint)
+    raise Wrong(message, otherwise)
 
 
 def plain(number: float) -> str:
