@@ -237,9 +237,12 @@ def unpack(spec, archive: Path, folder: Path) -> None:
         fresh = scratch / "new"
         fresh.mkdir()
         with tarfile.open(archive) as tar:
-            for name in [*readers.CIFAR10_BATCHES, "batches.meta"]:
-                with readers.open_member(tar, name) as source, open(fresh / name, "wb") as copy:
-                    shutil.copyfileobj(source, copy)
+            for member in tar:
+                parent, _, name = member.name.partition("/")
+                known = name in readers.CIFAR10_BATCHES or name == "batches.meta"
+                if member.isfile() and parent == spec.folder and known:
+                    with open(fresh / name, "wb") as copy:
+                        shutil.copyfileobj(tar.extractfile(member), copy)
         target = folder / spec.folder
         if target.exists():  # a damaged one
             os.replace(target, scratch / "old")

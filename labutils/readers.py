@@ -6,6 +6,7 @@ NHW for gray) and int64 labels. No pickle is opened before its checksum matched.
 
 import gzip
 import hashlib
+import io
 import pickle
 import tarfile
 import zlib
@@ -198,47 +199,66 @@ def _read_verified(path: Path, digest: str) -> bytes:
 
 
 def _read_cifar10_folder(folder: Path):
-    return _read_cifar10(lambda name: open(folder / name, "rb"))
+    def batches():
+        for name in CIFAR10_BATCHES:
+            with open(folder / name, "rb") as stream:
+                yield name, stream
+
+    return _read_cifar10(batches())
 
 
 def _read_cifar10_archive(path: Path):
+    def batches(archive):
+        for member in archive:  # in the archive's own order: to go back is to unpack anew
+            folder, _, name = member.name.partition("/")
+            if member.isfile() and folder == CIFAR10.folder and name in CIFAR10_BATCHES:
+                yield name, io.BytesIO(archive.extractfile(member).read())
+
     try:
         with tarfile.open(path) as archive:
-            return _read_cifar10(lambda name: open_member(archive, name))
+            return _read_cifar10(batches(archive))
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Damaged(f"{path.name} is not the whole archive ({error})") from None
 
 
-def open_member(archive: tarfile.TarFile, name: str):
-    """Open one of CIFAR-10's files inside its archive.
-
-    Raises:
-        Damaged: it is not in there, or no plain file.
-    """
-    try:
-        stream = archive.extractfile(f"{CIFAR10.folder}/{name}")
-    except KeyError:
-        stream = None
-    if stream is None:
-        raise Damaged(f"{Path(archive.name).name} holds no file {name}")
-    return stream
-
-
-def _read_cifar10(open_batch):
+def _read_cifar10(batches):
     """Read the six batches into one array: no second copy of the dataset on the way."""
     n = IMAGES_PER_BATCH
     images = np.empty((n * len(CIFAR10_BATCHES), 32, 32, 3), np.uint8)
     labels = np.empty(len(images), np.int64)
-    for number, (name, digest) in enumerate(CIFAR10_BATCHES.items()):
-        with open_batch(name) as stream:
-            if not matches(stream, digest):
-                raise Damaged(f"{name} fails its checksum")
-            batch = pickle.load(stream, encoding="bytes")
-        rows = slice(n * number, n * (number + 1))
-        # Stored as 3072 numbers an image, channel after channel; kept with channels last.
-        images[rows] = batch[b"data"].reshape(n, 3, 32, 32).transpose(0, 2, 3, 1)
-        labels[rows] = batch[b"labels"]
+    missing = list(CIFAR10_BATCHES)
+    for name, stream in batches:
+        start = n * list(CIFAR10_BATCHES).index(name)
+        rows = slice(start, start + n)
+        _read_batch(name, stream, images[rows], labels[rows])
+        missing.remove(name)
+    if missing:
+        raise Damaged(f"{', '.join(missing)} is missing")
     return images[: 5 * n], labels[: 5 * n], images[5 * n :], labels[5 * n :]
+
+
+def _read_batch(name, stream, images, labels):
+    """Read one batch into the views ``images`` and ``labels``."""
+    if not matches(stream, CIFAR10_BATCHES[name]):
+        raise Damaged(f"{name} fails its checksum")
+    batch = _Unpickler(stream, encoding="bytes").load()
+    # Stored as 3072 numbers an image, channel after channel; kept with channels last.
+    images[:] = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    labels[:] = batch[b"labels"]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Opens CIFAR-10's batches, pickled by Python 2, and builds nothing but arrays."""
+
+    def find_class(self, module, name):
+        if (module, name) == ("numpy", "ndarray"):
+            return np.ndarray
+        if (module, name) == ("numpy", "dtype"):
+            # Old NumPy wrote 0 and 1 for align and copy, which NumPy 2.4 warns about.
+            return lambda dtype, align, copy: np.dtype(dtype, align=bool(align), copy=bool(copy))
+        if name == "_reconstruct" and module.startswith("numpy"):
+            return lambda cls, shape, dtype: cls.__new__(cls, shape, dtype)
+        raise Damaged(f"a batch asks for {module}.{name}, which no batch needs")
 
 
 # --- a user's npz ----------------------------------------------------------------------------

@@ -99,8 +99,21 @@ def _cifar10_batches():
     for number, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
         rows = slice(PER_BATCH * number, PER_BATCH * (number + 1))
         pixels = images[rows].transpose(0, 3, 1, 2).reshape(PER_BATCH, -1)
-        content = {b"data": np.ascontiguousarray(pixels), b"labels": labels[rows].tolist()}
-        batches[name] = pickle.dumps(content, protocol=2)
+        batches[name] = _python2_pickle(np.ascontiguousarray(pixels), labels[rows])
     names = [name.encode() for name in readers.CIFAR10.classes]
     batches["batches.meta"] = pickle.dumps({b"label_names": names}, protocol=2)
     return batches
+
+
+def _python2_pickle(pixels, labels):
+    """What Python 2 and its NumPy wrote for ``{"data": pixels, "labels": labels}``."""
+    rows, columns = pixels.shape
+    shape = b"(" + pickle.BININT + rows.to_bytes(4, "little")
+    shape += pickle.BININT + columns.to_bytes(4, "little") + b"t"
+    dtype = b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
+    dtype += b"(K\x03U\x01|NNNJ" + b"\xff" * 4 + b"J" + b"\xff" * 4 + b"K\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+    array += b"(K\x01" + shape + dtype + pickle.NEWFALSE
+    array += b"T" + pixels.nbytes.to_bytes(4, "little") + pixels.tobytes() + b"tb"
+    listed = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+    return b"\x80\x02}(U\x04data" + array + b"U\x06labels" + listed + b"u."
