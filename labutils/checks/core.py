@@ -155,7 +155,7 @@ def _explain(error: BaseException, name: str, args: tuple, hint: str) -> NoRetur
             raise NotDone from None
         if 'required "forward"' in text:
             raise Wrong(
-                f"{name} has no forward method.",
+                f"{name.removesuffix("'s forward")} has no forward method.",
                 "A module computes in `forward(self, x)`. Is yours there, spelled so, and indented "
                 "so that it belongs to the class?",
             ) from None
@@ -244,7 +244,10 @@ def describe(value) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     text = repr(value)
-    return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}..."
+    if isinstance(value, str) and len(text) > 60:
+        return f"{text[:50]}..."
+    plain = len(text) <= 60 and "\n" not in text and " object at 0x" not in text
+    return text if plain else f"a {type(value).__name__}"
 
 
 def show(value, digits: int = 4) -> str:
