@@ -154,8 +154,9 @@ def _explain(error: BaseException, name: str, args: tuple, hint: str) -> NoRetur
         if not _is_library(frames[-1].filename) and _raised_by_hand(error.__traceback__):
             raise NotDone from None
         if 'required "forward"' in text:
+            network = name.removesuffix("'s forward")
             raise Wrong(
-                f"{name.removesuffix("'s forward")} has no forward method.",
+                f"{network} has no forward method.",
                 "A module computes in `forward(self, x)`. Is yours there, spelled so, and indented "
                 "so that it belongs to the class?",
             ) from None
