@@ -65,8 +65,8 @@ def score_probability_loss(logits, classes, target, *, title="") -> None:
         textcoords="offset points",
         ha="left" if p < 0.5 else "center",
     )
-    right.set(xlabel=f"p of {classes[target]}", xlim=(0, 1.1))
-    panel_title(right, "3  Loss = −log p")
+    right.set(xlabel=f"probability of {classes[target]}", xlim=(0, 1.1))
+    panel_title(right, "3  Loss = −log(probability)")
     figure_title(fig, title)
 
     def by_class(values):

@@ -26,11 +26,11 @@ def tiles(images, titles=None, columns=8, title=""):
     """
     columns = max(1, min(columns, len(images)))
     pitch = DPI * WIDTH / max(columns, 4)
-    wide = 0.94 * pitch
+    wide = 0.96 * pitch  # 96 pixels for eight in a row: 3 for each of 32
     high = wide * len(images[0]) / len(images[0][0])
-    line_height = 14
+    line_height = 16
     lines = 0 if titles is None else max(text.count("\n") + 1 for text in titles)
-    step = high + 0.06 * pitch + line_height * lines
+    step = high + 0.04 * pitch + line_height * lines
     top = 28 if title else 0
     width, height = pitch * columns, top + step * -(-len(images) // columns)
     fig = new_figure(height / DPI, width / DPI, layout=None)
@@ -40,7 +40,7 @@ def tiles(images, titles=None, columns=8, title=""):
         smooth = "nearest" if len(image) <= high else "antialiased"
         axis.imshow(image, extent=(x, x + wide, y + high, y), interpolation=smooth)
         if titles is not None:
-            look = {"ha": "center", "va": "bottom", "fontsize": 9, "linespacing": 1.1}
+            look = {"ha": "center", "va": "bottom", "fontsize": 9, "linespacing": 1.15}
             axis.text(x + wide / 2, y - 3, titles[index], **look)
     if title:
         axis.text(0, 4, title, va="top", fontsize=11, weight="bold")
