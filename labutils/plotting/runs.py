@@ -121,7 +121,8 @@ def _run_words(name, run, references, names) -> str:
     text += f"; test accuracy {change(accuracy, percent)}"
     own = [references[name]] if name in references else []
     general = [its for key, its in references.items() if key not in names]
-    compared = [_against(accuracy, its, len(references) > 1) for its in own or general]
+    fitting = own or general
+    compared = [_against(accuracy, its, named=len(fitting) > 1) for its in fitting]
     return about(name, ", ".join([text, *compared]))
 
 
@@ -130,10 +131,12 @@ def _against(values, reference, named) -> str:
     last = min(len(values), len(reference.median("test_accuracy"))) - 1
     low, high = reference.low("test_accuracy")[last], reference.high("test_accuracy")[last]
     value, bottom, top = (round(100 * share) for share in (values[last], low, high))
-    side = "inside" if bottom <= value <= top else "below" if value < bottom else "above"
+    same = "inside" if reference.num_seeds > 1 else "level with"
+    side = same if bottom <= value <= top else "below" if value < bottom else "above"
     whose = f" of {reference.name}" if named else ""
     when = "" if last == len(values) - 1 else f" at epoch {last + 1}"
-    return f"{side} the reference band{whose} ({percents(low, high)}){when}"
+    what = "reference band" if reference.num_seeds > 1 else "reference run"
+    return f"{side} the {what}{whose} ({percents(low, high)}){when}"
 
 
 @series_style()

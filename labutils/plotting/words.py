@@ -16,7 +16,7 @@ def number(value: float) -> str:
     elif size and (size < 0.001 or size >= 1e6):
         text = f"{size:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
     else:
-        text = f"{size:,.3g}" if size < 1000 else f"{size:,.0f}"
+        text = f"{size:.3g}" if size < 999.5 else f"{size:,.0f}"
     return "−" + text if value < 0 else text
 
 

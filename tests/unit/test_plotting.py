@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from labutils import plotting
+from labutils.plotting import words
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RNG = np.random.default_rng(0)
@@ -550,6 +551,41 @@ def test_normalisation_is_undone():
 def test_infinite_loss_is_said_and_drawn_as_a_gap(shown):
     plotting.function_curves([0, 0.5, 1], {"−log q": [np.inf, 0.69, 0.0]}, xlabel="q")
     assert "−log q falls from infinite to 0" in shown[0]["text/plain"]
+
+
+def test_a_run_is_compared_at_the_last_epoch_both_have(shown):
+    longer = history([2.0] * 5, [0.5, 0.6, 0.6, 0.65, 0.9])
+    plotting.training_curves(longer, Reference())
+    assert "above the reference band (60–64 %) at epoch 4" in shown[0]["text/plain"]
+
+
+def test_one_seed_is_no_band(shown):
+    reference = Reference()
+    reference.num_seeds, reference.runs = (
+        1,
+        {key: [runs[0]] for key, runs in Reference.runs.items()},
+    )
+    plotting.training_curves(LOGITS_RUN, reference)
+    assert "61 %, above the reference run (60 %)" in shown[0]["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (-1.5, "−1.5"),
+        (0.04512, "0.0451"),
+        (999.6, "1,000"),
+        (1234.5, "1,234"),
+        (62_378_344, "62.4 M"),
+        (5e-5, "5.0e-5"),
+        (-4e-8, "−4.0e-8"),
+        (float("inf"), "infinite"),
+        (float("nan"), "not a number"),
+    ],
+)
+def test_numbers_in_few_digits(value, text):
+    assert words.number(value) == text
 
 
 def test_colours_stand_out_from_white():
