@@ -383,8 +383,8 @@ def test_picture(name, shown):
     (output,) = shown
     assert set(output) == {"text/html", "image/png", "text/plain"}
     alt = output["text/plain"]
-    for words in says:
-        assert words in alt, alt
+    for part in says:
+        assert part in alt, alt
     assert output["text/html"].startswith("<img ") and "alt=" in output["text/html"]
     png = base64.b64decode(output["image/png"])
     assert len(png) < plotting.figure.MAX_BYTES
