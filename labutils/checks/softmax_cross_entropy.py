@@ -182,6 +182,11 @@ def examine_cross_entropy(answer: Callable) -> None:
     p = q = torch.tensor([1.0, 0.0])
     call = "cross_entropy([1, 0], [1, 0])"
     compare(ask(answer, p, q.clone()), reference_cross_entropy(p, q), call, (), nothing)
+    # Two entries left of three: here p and q picked differently no longer line up by broadcasting.
+    p, q = torch.tensor([0.5, 0.0, 0.5]), torch.tensor([0.25, 0.0, 0.75])
+    call = "cross_entropy([0.5, 0, 0.5], [0.25, 0, 0.75])"
+    both = "Keep the same entries of both tensors, those where p is above 0."
+    compare(ask(answer, p, q, hint=both), reference_cross_entropy(p, q), call, (), both)
 
     # p > 0 where q = 0
     p, q = torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])
@@ -404,6 +409,18 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
             expected / torch.log(torch.tensor(2.0)),
             "the loss in bits",
             "log2 measures in bits; the natural logarithm is meant.",
+        ),
+        Mistake(
+            (logits.logsumexp(-1) - logits.amax(-1) - picked).mean(),
+            "the loss with the row's maximum still subtracted from the log-sum-exp",
+            "You shifted inside the exponential; add the maximum back outside the logarithm: "
+            "LSE(z) = m + log of the sum of e^(z-m).",
+        ),
+        Mistake(
+            ((logits - logits.amax(-1)).exp().sum(-1).log() + logits.amax(-1) - picked).mean(),
+            "the loss of logits shifted differently within one row",
+            "A maximum of shape (N,) lines up with the columns, not the rows: keep it (N, 1) with "
+            "keepdim=True while you subtract it.",
         ),
         Mistake(
             -logits.log_softmax(-1)[:, targets].mean(),

@@ -302,6 +302,11 @@ def cross_entropy_masked_by_q(p, q):
     return -(p[keep] * q[keep].log()).sum()
 
 
+@cross_entropy.wrong("same entries of both")
+def cross_entropy_masks_only_q(p, q):
+    return -(p * q[p > 0].log()).sum()
+
+
 @cross_entropy.wrong("minus the entropy of p")
 def cross_entropy_kl(p, q):
     return (p * (p / q).log()).sum()
@@ -464,6 +469,20 @@ def from_logits_log_of_mean(logits, targets):
 def from_logits_bits(logits, targets):
     p = torch.softmax(logits, 1)[torch.arange(len(targets)), targets]
     return -p.log2().mean()
+
+
+@from_logits.wrong("add the maximum back")
+def from_logits_shift_not_taken_back(logits, targets):
+    largest = logits.amax(-1, keepdim=True)
+    log_sum_exp = (logits - largest).exp().sum(-1).log()
+    return (log_sum_exp - logits[torch.arange(len(targets)), targets]).mean()
+
+
+@from_logits.wrong("lines up with the columns")
+def from_logits_shift_without_keepdim(logits, targets):
+    largest = logits.amax(-1)
+    log_sum_exp = (logits - largest).exp().sum(-1).log() + largest
+    return (log_sum_exp - logits[torch.arange(len(targets)), targets]).mean()
 
 
 @from_logits.wrong("n×n numbers")
