@@ -180,7 +180,7 @@ def judge(
         _expect_output(run, plan, name, hints)
         if run.strangers:
             raise Wrong(f"{name} computes with weights it does not know of.", hints["unregistered"])
-        word = _same_outputs(run, plan, name, reference, args, images, also, mistakes, hints)
+        word = _same_outputs(model, run, plan, name, reference, args, images, also, mistakes, hints)
         _same_count(model, run, plan, name, hints)
         _each_image_alone(model, run, name, images, hints)
         _training_mode(model, run, name, images, dropout, hints)
@@ -387,7 +387,9 @@ def _close(a: Tensor, b: Tensor) -> bool:
 # --- outputs --------------------------------------------------------------------------------
 
 
-def _same_outputs(run, plan, name, reference, args, images, also, mistakes, hints) -> str | None:
+def _same_outputs(
+    model, run, plan, name, reference, args, images, also, mistakes, hints
+) -> str | None:
     """Does it compute what the oracle does, or a variant? Else name the difference."""
     ideal = _run_oracle(reference, args, run, images)
     if ideal is not None and _close(run.output, ideal.output):
@@ -399,15 +401,33 @@ def _same_outputs(run, plan, name, reference, args, images, also, mistakes, hint
                 return variant.says
             raise Wrong(variant.says, variant.hint)
     _normalised(run.output, name, hints)
+    if ideal is None and _another_way(model, run, plan):
+        return None  # weights that cannot be mapped: shapes, number and behaviour decide
     difference = _walk(run, ideal or plan, name, hints)
     if difference:
         raise difference
     if ideal is None:
-        return None  # its weights cannot be mapped: shapes, number and behaviour decide
+        return None
     raise Wrong(
         f"With the same weights, {name} gives {show(run.output[0])} for an image; "
         f"expected {show(ideal.output[0])}.",
         hints["other"],
+    )
+
+
+def _another_way(model: nn.Module, run: Recording, plan: Recording) -> bool:
+    """Is it likely the same network, its layers computed in pieces (by offset, by channel)?
+
+    The right number of parameters, all of them used and none twice, and steps of every kind.
+    """
+    count = sum(p.numel() for p in model.parameters())
+    used_once = sum(layer.weight.numel() for layer in run.layers) <= count
+    kinds, expected = ({step.name for gap in r.gaps for step in gap} for r in (run, plan))
+    return (
+        count == sum(_numbers(layer) for layer in plan.layers)
+        and run.used == {name for name, _ in model.named_parameters()}
+        and used_once
+        and kinds == expected
     )
 
 
@@ -450,7 +470,7 @@ def _walk(run: Recording, ideal: Recording, name: str, hints) -> Wrong | None:
 
 
 def _same_input(run: Recording, ideal: Recording, i: int) -> bool:
-    """Does the same come to layer ``i`` in both? Then all is well so far, whatever it is made of."""
+    """Does the same come to layer ``i`` in both? Then all is well so far."""
     if i >= len(run.layers):
         return False
     seen, expected = run.layers[i].input, ideal.layers[i].input
@@ -582,21 +602,22 @@ def _size(layer: Layer) -> str:
 def _same_count(model: nn.Module, run: Recording, plan: Recording, name: str, hints) -> None:
     count = sum(p.numel() for p in model.parameters())
     expected = sum(_numbers(layer) for layer in plan.layers)
-    if count == expected:
-        return
-    more = f"{abs(count - expected):,} {'more' if count > expected else 'fewer'}"
-    message = f"{name} has {count:,} parameters; expected {expected:,}: {more}"
+    message = f"{name} has {count:,} parameters"
+    if count != expected:
+        more = f"{abs(count - expected):,} {'more' if count > expected else 'fewer'}"
+        message += f"; expected {expected:,}: {more}"
     bare = [
         label
         for label, layer, ideal in zip(plan.labels(), run.layers, plan.layers, strict=False)
         if layer.bias is None and ideal.bias is not None
     ]
-    if bare:
+    if bare and count < expected:
         raise Wrong(f"{message}. No bias: {', '.join(bare)}.", hints["bias"])
     unused = [n for n, _ in model.named_parameters() if n not in run.used]
     if unused:
         raise Wrong(f"{message}. Never used in forward: {', '.join(unused[:4])}.", hints["unused"])
-    raise Wrong(f"{message}.", hints["shared" if count < expected else "unused"])
+    if count != expected:
+        raise Wrong(f"{message}.", hints["shared" if count < expected else "other"])
 
 
 def _numbers(layer: Layer) -> int:
@@ -676,7 +697,9 @@ def _dropouts(calm: Recording, lively: Recording) -> dict[int, _Dropped]:
             base = F.relu(lively.layers[i - 1].output)
         if base.shape != got.shape or _close(got, base):
             continue
-        found[i] = _measure(got.flatten(1), base.flatten(1))
+        dropped = _measure(got.flatten(1), base.flatten(1))
+        if dropped.p > 0:
+            found[i] = dropped
     return found
 
 

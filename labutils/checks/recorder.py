@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from labutils.checks.timelimit import TimeIsUp
+
 
 class Step(NamedTuple):
     """Something without weights of its own: ``name`` ("ReLU", "max pool"), ``detail`` ("2×2")."""
@@ -63,7 +65,7 @@ class Recording:
     used: set[str] = field(default_factory=set)
     strangers: bool = False
     output: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
     def labels(self) -> list[str]:
         """A name for each layer: "convolution 1", "convolution 2", "linear layer 1", ..."""
@@ -85,7 +87,9 @@ def record(model: nn.Module, images: Tensor) -> Recording:
     try:
         with torch.no_grad(), recorder:
             recording.output = model(images.clone())
-    except Exception as error:
+    except (TimeIsUp, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit and its kind too
         recording.error = error
     return recording
 
@@ -235,7 +239,7 @@ def _steps(operator: str, args: tuple, kwargs: dict, result) -> Iterator[Step]:
     elif name == "avg_pool2d":
         yield Step("average pool", _window(args))
     elif name in ("_adaptive_avg_pool2d", "mean") and args[0].dim() == 4:
-        if result.shape != args[0].shape:
+        if result.shape != args[0].shape and result.shape[:2] == args[0].shape[:2]:
             yield Step("average pool", f"to {_by(result.shape[2:])}")
     elif name == "adaptive_max_pool2d":
         if result[0].shape != args[0].shape:
@@ -250,7 +254,9 @@ def _window(args: tuple) -> str:
     stride = _pair(args[2]) if len(args) > 2 and args[2] else kernel
     padding = _pair(args[3]) if len(args) > 3 else (0, 0)
     text = f"{_by(kernel)}, stride {_one(stride)}"
-    return text if padding == (0, 0) else f"{text}, padding {_one(padding)}"
+    if padding != (0, 0):
+        text += f", padding {_one(padding)}"
+    return text + (", rounded up" if len(args) > 5 and args[5] else "")
 
 
 def _pair(value) -> tuple[int, int]:

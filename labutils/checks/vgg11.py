@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from labutils.checks import vgg
 from labutils.checks.core import Exercise, Wrong, ask, expect_number
 from labutils.checks.numbers import plain, recognise
 
@@ -259,5 +260,24 @@ EXERCISES = [
         examine=_check_conv_parameters,
         idea="A filter has kernel_size × kernel_size weights for each input channel, and one bias "
         "if there are biases. The layer has out_channels such filters.",
+    ),
+    Exercise(
+        name="make_features",
+        notebook=NOTEBOOK,
+        points=3,
+        reference=vgg.make_features,
+        examine=vgg.examine_make_features,
+        idea="Walk through the list and keep the number of channels so far, 3 at first. A number "
+        'appends a convolution to that many channels and a ReLU, an "M" a max pool; at the end '
+        "the list of layers becomes one nn.Sequential.",
+    ),
+    Exercise(
+        name="VGG11",
+        notebook=NOTEBOOK,
+        points=3,
+        reference=vgg.VGG11,
+        examine=vgg.examine_vgg11,
+        idea="The features of configuration A leave 512 numbers of an image. Flatten them, and "
+        "let one linear layer make num_classes logits.",
     ),
 ]
