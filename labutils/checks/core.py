@@ -238,15 +238,18 @@ def describe(value) -> str:
         return f"tensor of shape {tuple(value.shape)}, {dtype}"
     if isinstance(value, np.ndarray):
         return f"numpy array of shape {value.shape}, {value.dtype}"
-    if isinstance(value, (list, tuple)) and len(repr(value)) > 60:
-        return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, nn.Module):
         return f"the module {type(value).__name__}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a class of the student's own, not finished yet
+        return f"a {type(value).__name__}"
     if isinstance(value, str) and len(text) > 60:
         return f"{text[:50]}..."
+    if isinstance(value, (list, tuple)) and len(text) > 60:
+        return f"a {type(value).__name__} of {len(value)}"
     plain = len(text) <= 60 and "\n" not in text and " object at 0x" not in text
     return text if plain else f"a {type(value).__name__}"
 

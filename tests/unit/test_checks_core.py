@@ -173,7 +173,7 @@ ODD = {
     refuses_integers: "read the last line",
     raises_the_unprintable: "read the last line",
     raises_beyond_exception: "read the last line",
-    opaque: "signature",
+    opaque: "Stay in torch",
 }
 
 
