@@ -97,12 +97,11 @@ _ALEXNET_MISTAKES = [
     ),
     *(
         _variant(
-            f"AlexNet normalises before the ReLU ({order}).",
+            "AlexNet normalises before the ReLU.",
             "The ReLU follows the convolution at once; normalised is what comes out of it.",
-            order=order,
+            order="norm relu pool",
             k=k,
         )
-        for order in ("norm relu pool", "pool norm relu")
         for k in (1.0, 2.0)
     ),
 ]
