@@ -384,7 +384,8 @@ class _Bounded(io.StringIO):
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
     """Fixed seed and no prints inside; random states and settings as before outside."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    states = random.getstate(), np.random.get_state()
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     device = torch.get_default_device()
     bin_ = _Bounded()
@@ -393,6 +394,7 @@ def _guarded() -> Iterator[None]:
             warnings.catch_warnings(),
             contextlib.redirect_stdout(bin_),
             contextlib.redirect_stderr(bin_),
+            torch.random.fork_rng(gpus),
             torch.enable_grad(),
         ):
             warnings.simplefilter("ignore")
@@ -406,7 +408,6 @@ def _guarded() -> Iterator[None]:
             torch.set_default_device(None if device.type == "cpu" else device)
         random.setstate(states[0])
         np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
 
 
 # --- what the notebook calls ----------------------------------------------------------------
