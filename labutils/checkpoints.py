@@ -120,15 +120,15 @@ class Saver:
 
 
 def _difference(name, there, here) -> str:
-    """What differs, in short: only the settings that do, for those given as a dictionary."""
+    """What differs, in short; of settings given as a dictionary, the first one that is short."""
+    pairs = [(there, here)]
     if isinstance(there, dict) and isinstance(here, dict):
         keys = [key for key in (there | here) if there.get(key) != here.get(key)]
-        there = ", ".join(f"{key} {there.get(key)}" for key in keys)
-        here = ", ".join(f"{key} {here.get(key)}" for key in keys)
-    there, here = str(there), str(here)
-    if len(there) > 60 or len(here) > 60:
-        return f"its {name} is not this one"
-    return f"its {name} is {there}, this one is {here}"
+        pairs = [(f"{key} {there.get(key)}", f"{key} {here.get(key)}") for key in keys]
+    for one, other in pairs:
+        if len(str(one)) <= 60 and len(str(other)) <= 60:
+            return f"its {name} is {one}, this one is {other}"
+    return f"its {name} is not this one"
 
 
 # --- which run is it? -------------------------------------------------------------------------
@@ -178,11 +178,13 @@ def _describe_loader(loader) -> dict:
         "loader": type(loader).__name__,
         "batch_size": getattr(loader, "batch_size", None),
         "drop_last": getattr(loader, "drop_last", None),
-        "shuffle": getattr(loader, "shuffle", None)
-        or type(getattr(loader, "sampler", None)).__name__,
         "augment": _plain(getattr(loader, "augment", None)),
         "dataset": getattr(dataset, "name", type(dataset).__name__),
     }
+    if hasattr(loader, "shuffle"):  # data.Batches
+        about["shuffle"] = loader.shuffle
+    elif hasattr(loader, "sampler"):  # DataLoader
+        about["sampler"] = type(loader.sampler).__name__
     if hasattr(dataset, "__len__"):
         about["images"] = len(dataset)
     for name in ("images", "labels", "data", "targets"):  # torchvision calls them data and targets

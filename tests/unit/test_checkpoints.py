@@ -1,0 +1,340 @@
+"""Training that was stopped, or killed, and run again ends as if it had not been."""
+
+import multiprocessing
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, TensorDataset
+
+from labutils import data, training
+from labutils.checkpoints import CheckpointError
+
+from .test_training import image_set, same_weights
+from .train_to_be_killed import train
+
+
+def network():
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(48, 16),
+        nn.BatchNorm1d(16),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(16, 10),
+    )
+
+
+def make_run(schedule=None, optimizer="SGD", batches=None, train=None, model=None):
+    """A fresh model and everything fit() needs, always from the same seed."""
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    model = model or network()
+    train = train or image_set(60)
+    if optimizer == "SGD":
+        updates = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    else:
+        updates = torch.optim.Adam(model.parameters(), lr=0.01)
+    loader = batches or data.Batches(train, 16, shuffle=True, augment=data.random_flip)
+    arguments = dict(optimizer=updates, num_epochs=4, verbose=False)
+    if schedule:
+        arguments |= schedule(updates, len(loader))
+    return model, (loader, data.Batches(image_set(20, seed=1), 8)), arguments
+
+
+def run(path=None, **changes):
+    model, loaders, arguments = make_run(**changes)
+    history = training.fit(model, *loaders, checkpoint=path, **arguments)
+    return model, history
+
+
+def run_and_stop(path, stop_at, **changes):
+    """As :func:`run`, with an interrupt when epoch ``stop_at`` (from 0) begins."""
+    model, (loader, test), arguments = make_run(**changes)
+
+    class Stopping(type(loader)):
+        epochs = 0
+
+        def __iter__(self):
+            if self.epochs == stop_at:
+                raise KeyboardInterrupt
+            self.epochs += 1
+            return super().__iter__()
+
+    Stopping.__name__ = type(loader).__name__
+    loader.__class__ = Stopping
+    history = training.fit(model, loader, test, checkpoint=path, **arguments)
+    assert len(history) == stop_at
+
+
+def same_numbers(one, other):
+    without_time = [{k: v for k, v in vars(h).items() if k != "seconds"} for h in (one, other)]
+    return without_time[0] == without_time[1]
+
+
+SCHEDULES = {
+    "none": None,
+    "step": lambda o, n: {"scheduler": lr_scheduler.StepLR(o, 2)},
+    "multistep": lambda o, n: {"scheduler": lr_scheduler.MultiStepLR(o, [1, 3])},
+    "plateau": lambda o, n: {"scheduler": lr_scheduler.ReduceLROnPlateau(o, patience=0)},
+    "cosine": lambda o, n: {"scheduler": lr_scheduler.CosineAnnealingLR(o, 4)},
+    "lambda": lambda o, n: {"scheduler": lr_scheduler.LambdaLR(o, lambda step: 0.9**step)},
+    "one-cycle": lambda o, n: {
+        "scheduler": lr_scheduler.OneCycleLR(o, 0.2, total_steps=4 * n),
+        "step_scheduler": "batch",
+    },
+    "sequential": lambda o, n: {
+        "scheduler": lr_scheduler.SequentialLR(
+            o, [lr_scheduler.ConstantLR(o), lr_scheduler.ExponentialLR(o, 0.9)], [2]
+        )
+    },
+}
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_stopped_run_ends_as_one_that_was_not(tmp_path, name):
+    model, history = run(schedule=SCHEDULES[name])
+    for stop_at in (1, 3):
+        path = tmp_path / f"{stop_at}.pt"
+        run_and_stop(path, stop_at, schedule=SCHEDULES[name])
+        torch.rand(5), random.random(), np.random.rand()  # whatever happened in between
+        resumed, resumed_history = run(path, schedule=SCHEDULES[name])
+        assert same_weights(resumed, model)
+        assert same_numbers(resumed_history, history)
+
+
+def test_adam_goes_on_too(tmp_path):
+    model, history = run(optimizer="Adam")
+    run_and_stop(tmp_path / "c.pt", 2, optimizer="Adam")
+    resumed, resumed_history = run(tmp_path / "c.pt", optimizer="Adam")
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
+@pytest.mark.parametrize("own_generator", [False, True])
+def test_a_dataloader_goes_on_too(tmp_path, own_generator):
+    images, labels = next(iter(data.Batches(image_set(60), 60)))
+
+    def loader():
+        generator = torch.Generator().manual_seed(5) if own_generator else None
+        dataset = TensorDataset(images, labels)
+        return DataLoader(dataset, batch_size=16, shuffle=True, generator=generator)
+
+    model, history = run(batches=loader())
+    run_and_stop(tmp_path / "c.pt", 2, batches=loader())
+    resumed, resumed_history = run(tmp_path / "c.pt", batches=loader())
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
+def test_batches_with_an_order_of_their_own_go_on_too(tmp_path):
+    def batches():
+        return data.Batches(image_set(60), 16, shuffle=True, seed=7)
+
+    model, history = run(batches=batches())
+    run_and_stop(tmp_path / "c.pt", 2, batches=batches())
+    resumed, resumed_history = run(tmp_path / "c.pt", batches=batches())
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
+def test_channels_last_and_bfloat16_go_on_too(tmp_path):
+    def convolutional():
+        torch.manual_seed(3)
+        layers = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 10)
+        return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+    def schedule(optimizer, steps):
+        return {"dtype": torch.bfloat16, "grad_clip": 1.0}
+
+    model, history = run(model=convolutional(), schedule=schedule)
+    run_and_stop(tmp_path / "c.pt", 2, model=convolutional(), schedule=schedule)
+    resumed, resumed_history = run(tmp_path / "c.pt", model=convolutional(), schedule=schedule)
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
+def test_saving_changes_nothing(tmp_path):
+    model, history = run()
+    saved_model, saved_history = run(tmp_path / "c.pt")
+    assert same_weights(saved_model, model) and same_numbers(saved_history, history)
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_finished_run_is_read_back_without_training_and_says_so(tmp_path, capsys):
+    model, history = run(tmp_path / "c.pt")
+    again, (loader, test), arguments = make_run()
+    read = training.fit(
+        again, loader, test, checkpoint=tmp_path / "c.pt", **arguments | {"verbose": True}
+    )
+    assert same_weights(again, model) and read == history
+    assert (
+        capsys.readouterr().out == f"Going on from {tmp_path / 'c.pt'}: 4 of 4 epochs are done.\n"
+    )
+
+
+def test_more_epochs_may_be_asked_for(tmp_path):
+    run(tmp_path / "c.pt")
+    model, loaders, arguments = make_run()
+    history = training.fit(
+        model, *loaders, checkpoint=tmp_path / "c.pt", **arguments | {"num_epochs": 6}
+    )
+    assert len(history) == 6
+
+
+def test_the_same_cell_run_again_goes_on(tmp_path):
+    """Same model, optimizer and scheduler objects, as after an interrupt in a notebook."""
+    model, history = run(schedule=SCHEDULES["one-cycle"])
+    again, loaders, arguments = make_run(schedule=SCHEDULES["one-cycle"])
+    calls = []
+
+    def stop_once(module, inputs):
+        calls.append(1)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+
+    again.register_forward_pre_hook(stop_once)
+    path = tmp_path / "c.pt"
+    assert len(training.fit(again, *loaders, checkpoint=path, **arguments)) < 4
+    second = training.fit(again, *loaders, checkpoint=path, **arguments)
+    assert same_weights(again, model) and same_numbers(second, history)
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+def wider():
+    return nn.Sequential(nn.Flatten(), nn.Linear(48, 20), nn.Linear(20, 10))
+
+
+def test_another_run_is_refused_and_named(tmp_path):
+    path = tmp_path / "c.pt"
+    run(path)
+    before = path.read_bytes()
+    cases = {
+        "model": dict(model=wider()),
+        "optimizer": dict(optimizer="Adam"),
+        "training data": dict(train=image_set(60, seed=8)),
+        "images 60, this one is images 50": dict(
+            batches=data.Batches(image_set(50), 16, shuffle=True, augment=data.random_flip)
+        ),
+        "shuffle True, this one is shuffle False": dict(
+            batches=data.Batches(image_set(60), 16, augment=data.random_flip)
+        ),
+        "batch_size 16, this one is batch_size 32": dict(
+            batches=data.Batches(image_set(60), 32, shuffle=True, augment=data.random_flip)
+        ),
+        "augment random_flip, this one is augment None": dict(
+            batches=data.Batches(image_set(60), 16, shuffle=True)
+        ),
+        "scheduler": dict(schedule=SCHEDULES["step"]),
+        "grad_clip is None, this one is 1.0": dict(schedule=lambda o, n: {"grad_clip": 1.0}),
+        "loss_fn is cross_entropy, this one is mse_loss": dict(
+            schedule=lambda o, n: {"loss_fn": nn.functional.mse_loss}
+        ),
+        "dtype is None, this one is torch.bfloat16": dict(
+            schedule=lambda o, n: {"dtype": torch.bfloat16}
+        ),
+        "holds 4 epochs, and 2 were asked for": dict(schedule=lambda o, n: {"num_epochs": 2}),
+    }
+    for message, changes in cases.items():
+        model, loaders, arguments = make_run(**changes)
+        weights = [p.clone() for p in model.parameters()]
+        with pytest.raises(CheckpointError, match=message):
+            training.fit(model, *loaders, checkpoint=path, **arguments)
+        assert all(map(torch.equal, model.parameters(), weights)), "refused, but loaded"
+    assert path.read_bytes() == before
+
+
+def test_a_schedule_of_another_length_is_refused(tmp_path):
+    path = tmp_path / "c.pt"
+    run(path, schedule=SCHEDULES["one-cycle"])
+
+    def longer(optimizer, steps):
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=8 * steps)
+        return {"scheduler": scheduler, "step_scheduler": "batch", "num_epochs": 8}
+
+    with pytest.raises(CheckpointError, match="num_epochs 4.*num_epochs 8"):
+        run(path, schedule=longer)
+
+
+def test_what_is_no_checkpoint_is_refused_and_left_alone(tmp_path):
+    whole = tmp_path / "whole.pt"
+    run(whole)
+    content = whole.read_bytes()
+    something_else = tmp_path / "weights.pt"
+    torch.save(network().state_dict(), something_else)
+    bad = {
+        "empty": b"",
+        "text": b"not a checkpoint",
+        "half": content[: len(content) // 2],
+        "other": something_else.read_bytes(),
+    }
+    for name, content in bad.items():
+        path = tmp_path / f"{name}.pt"
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=f"{name}.pt cannot be read as a checkpoint"):
+            run(path)
+        assert path.read_bytes() == content
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    path = tmp_path / "c.pt"
+    torch.save({"run": {}, "history": Trap()}, path)
+    with pytest.raises(CheckpointError):
+        run(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_failed_save_keeps_the_last_good_one_and_training_goes_on(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "c.pt"
+    run_and_stop(path, 2)
+    good = path.read_bytes()
+
+    def full_disk(state, file):
+        file.write(b"half a checkp")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    model, history = run(path)
+    assert len(history) == 4
+    assert path.read_bytes() == good and [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+    assert "No space left on device" in capsys.readouterr().out
+
+
+# --- killed -----------------------------------------------------------------------------------
+
+
+def test_a_run_killed_at_random_moments_ends_bitwise_as_one_that_was_not(tmp_path):
+    """SIGKILL, four times, each at a random moment of the run; then run to the end."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.unit.train_to_be_killed"])  # torch is loaded once
+    chance = random.Random()
+
+    def start(name):
+        begun = context.Event()
+        process = context.Process(
+            target=train, args=(tmp_path / f"{name}.pt", tmp_path / name, begun)
+        )
+        process.start()
+        assert begun.wait(timeout=100)
+        return process
+
+    kills = 0
+    for _ in range(4):
+        process = start("killed")
+        process.join(chance.uniform(0, 0.5))
+        kills += process.is_alive()
+        process.kill()
+        process.join()
+    for name in ("killed", "whole"):
+        process = start(name)
+        process.join(timeout=100)
+        assert process.exitcode == 0
+    assert kills >= 1
+    assert (tmp_path / "killed").read_text() == (tmp_path / "whole").read_text()
+    assert not (tmp_path / "killed.pt.part").exists()

@@ -1,0 +1,135 @@
+"""Recipes are data: what they say is what they make."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from labutils import data, models, recipes, training
+from labutils.budget import BUDGETS
+
+ALL = [(name, budget) for name in recipes.RECIPES for budget in BUDGETS]
+
+
+def drawn(n, shape):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (n, *shape), dtype=torch.uint8, generator=generator)
+    labels = torch.arange(n) % 10
+    return data.ImageSet(images, labels, classes="0123456789", name="noise", source="local")
+
+
+@pytest.mark.parametrize(("name", "budget"), ALL)
+def test_every_recipe_makes_what_it_says(name, budget):
+    recipe = recipes.RECIPES[name][budget]
+    shape = (28, 28) if recipe.dataset == "mnist" else (32, 32, 3)
+    images = drawn(300, shape)
+    with torch.device("meta"):
+        model = models.MODELS[recipe.model]()
+        assert model(torch.empty(2, *((1, 28, 28) if len(shape) == 2 else (3, 32, 32)))).shape == (
+            2,
+            10,
+        )
+    train, test = recipe.make_batches(images, images, "cpu")
+    assert train.batch_size == recipe.batch_size and train.shuffle and not test.shuffle
+    assert len(train.dataset) == min(300, recipe.num_images or 300)
+    assert (train.augment is None) == (recipe.augment == ()) and test.augment is None
+    optimizer = recipe.make_optimizer(model)
+    assert type(optimizer).__name__ == recipe.optimizer
+    group = optimizer.param_groups[0]
+    assert group["lr"] == recipe.lr and group["weight_decay"] == recipe.weight_decay
+    assert group.get("momentum", 0.0) == recipe.momentum
+    assert group.get("nesterov", False) == recipe.nesterov
+    assert json.loads(json.dumps(recipe.as_dict())) == recipe.as_dict()
+    assert str(recipe.batch_size) in recipe.describe()
+
+
+def test_names_are_unique_to_a_recipe():
+    named = {}
+    for name, budget in ALL:
+        recipe = recipes.RECIPES[name][budget]
+        assert named.setdefault(recipe.name, recipe) == recipe
+
+
+def test_exercise_1_is_the_lectures():
+    for recipe in (recipes.CNN_DOUBLE_SOFTMAX["cpu"], recipes.CNN_LOGITS["gpu"]):
+        assert (recipe.batch_size, recipe.num_epochs, recipe.lr, recipe.momentum) == (
+            8,
+            4,
+            0.001,
+            0.9,
+        )
+        assert recipe.schedule is None and recipe.weight_decay == 0 and recipe.augment == ()
+        assert (recipe.mean, recipe.std) == (0.5, 0.5)
+
+
+def test_the_double_softmax_is_the_same_network_with_a_softmax():
+    torch.manual_seed(0)
+    logits_model = models.cnn()
+    torch.manual_seed(0)
+    softmax_model = models.cnn_softmax()
+    images = torch.randn(3, 3, 32, 32)
+    torch.testing.assert_close(softmax_model(images), logits_model(images).softmax(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("mlp", 407_050), ("cnn", 11_642), ("vgg11", 9_225_610), ("vgg16", 33_638_218)],
+)
+def test_parameter_counts(name, parameters):
+    with torch.device("meta"):
+        model = models.MODELS[name]()
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_vgg_features_are_torchvisions():
+    from torchvision.models import vgg11, vgg16
+
+    for config, theirs in ((models.CONFIG_A, vgg11), (models.CONFIG_D, vgg16)):
+        with torch.device("meta"):
+            own, other = models.vgg_features(config), theirs().features
+        assert str(own) == str(other).replace(", inplace=True", "").replace(
+            "ReLU(inplace=True)", "ReLU()"
+        )
+
+
+def test_kaiming_keeps_the_scale_through_depth():
+    torch.manual_seed(0)
+    images = torch.randn(64, 3, 32, 32)
+    with torch.no_grad():
+        kaiming = models.vgg11()[:-2](images).std()
+        default = models.vgg_features(models.CONFIG_A)(images).std()
+    assert kaiming > 0.3 and default < 0.1 * kaiming
+
+
+def test_one_cycle_rises_and_falls():
+    curve = recipes.OneCycle(100, 0.2)
+    shares = [curve(step) for step in range(101)]
+    assert max(shares) == shares[20] == 1.0
+    assert shares[:21] == sorted(shares[:21]) and shares[20:] == sorted(shares[20:], reverse=True)
+    assert 0 < shares[0] < 0.1 and 0 < shares[99] < 0.05 and shares[100] == 0
+    for steps in (1, 2, 3):
+        assert all(0 < recipes.OneCycle(steps, 0.2)(step) <= 1 for step in range(steps))
+
+
+def test_augmentations_apply_in_turn():
+    images = torch.randint(0, 256, (64, 3, 8, 8), dtype=torch.uint8)
+    assert recipes.augmentation(()) is None
+    both = recipes.augmentation(("flip", "crop"))
+    torch.manual_seed(0)
+    expected = recipes.AUGMENTATIONS["crop"](data.random_flip(images))
+    torch.manual_seed(0)
+    assert torch.equal(both(images), expected)
+    assert recipes.augmentation(("flip", "crop")).__qualname__ == both.__qualname__
+
+
+def test_train_follows_the_recipe_on_any_model():
+    recipe = recipes.VGG11["smoke"]
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
+    images = drawn(600, (32, 32, 3))
+    history = recipes.train(recipe, model, images, images, verbose=False)
+    assert len(history) == recipe.num_epochs == 1
+    assert len(history.batch_loss[0]) == 512 // 64
+    assert history.lr[-1] == pytest.approx(0.0, abs=1e-9)
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert isinstance(history, training.History)

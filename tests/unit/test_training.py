@@ -1,0 +1,463 @@
+"""fit, evaluate and the rest of labutils.training, on problems of a second or less."""
+
+import copy
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from labutils import data, training
+
+
+def image_set(n=100, num_classes=10, seed=0):
+    """Noise around one picture per class, 4x4 RGB: a linear model learns it at once."""
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.randint(0, 256, (10, 4, 4, 3), generator=torch.Generator().manual_seed(9))
+    labels = torch.randint(0, num_classes, (n,), generator=generator)
+    noise = torch.randint(-30, 30, (n, 4, 4, 3), generator=generator)
+    images = (patterns[labels] + noise).clamp(0, 255).to(torch.uint8)
+    return data.ImageSet(
+        images, labels, classes=map(str, range(10)), name="patterns", source="local"
+    )
+
+
+def linear(num_classes=10):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(48, num_classes))
+
+
+def sgd(model, lr=0.1, **settings):
+    return torch.optim.SGD(model.parameters(), lr=lr, **settings)
+
+
+def same_weights(one, other):
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+# --- fit is the students' loop ----------------------------------------------------------------
+
+
+def test_fit_does_what_the_loop_of_the_notebooks_does():
+    train, test = image_set(100), image_set(37, seed=1)
+    by_fit, by_hand = linear(), linear()
+
+    torch.manual_seed(1)
+    history = training.fit(
+        by_fit,
+        data.Batches(train, 16, shuffle=True),
+        data.Batches(test, 10),
+        optimizer=sgd(by_fit),
+        num_epochs=3,
+        verbose=False,
+    )
+
+    torch.manual_seed(1)
+    loader, optimizer = data.Batches(train, 16, shuffle=True), sgd(by_hand)
+    for epoch in range(3):
+        by_hand.train()
+        total = 0.0
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(by_hand(images), labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(labels)
+        assert history.train_loss[epoch] == pytest.approx(total / 100, rel=1e-6)
+        images, labels = next(iter(data.Batches(test, 37)))  # draws a number, as in fit
+        with torch.no_grad():
+            logits = by_hand(images)
+        accuracy = (logits.argmax(1) == labels).float().mean().item()
+        assert history.test_accuracy[epoch] == pytest.approx(accuracy)
+        assert history.test_loss[epoch] == pytest.approx(F.cross_entropy(logits, labels).item())
+
+    assert len(history) == 3 and history.lr == [0.1] * 3 and len(history.seconds) == 3
+    assert [len(losses) for losses in history.batch_loss] == [7, 7, 7]
+    assert history.test_accuracy[-1] > 0.9
+
+
+def test_fit_trains_in_train_mode_evaluates_in_eval_mode_and_leaves_eval_mode():
+    modes = []
+
+    class Watching(nn.Linear):
+        def forward(self, x):
+            modes.append(self.training)
+            return super().forward(x.flatten(1))
+
+    model, batches = Watching(48, 10), data.Batches(image_set(20), 10)
+    training.fit(model, batches, batches, optimizer=sgd(model), num_epochs=2, verbose=False)
+    assert modes == [True, True, False, False] * 2
+    assert not model.training
+
+
+def test_a_dataloader_works_as_batches_do():
+    images, labels = next(iter(data.Batches(image_set(64), 64)))
+    model = linear()
+    loader = DataLoader(TensorDataset(images, labels), batch_size=16)
+    history = training.fit(model, loader, optimizer=sgd(model), num_epochs=2, verbose=False)
+    assert history.train_loss[1] < history.train_loss[0]
+    assert history.test_accuracy == [] and history.test_loss == []
+
+
+def test_a_loader_of_unknown_length_works():
+    class Stream:
+        def __iter__(self):
+            return iter([(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long))] * 3)
+
+    model = linear()
+    history = training.fit(model, Stream(), optimizer=sgd(model), num_epochs=1, verbose=False)
+    assert len(history.batch_loss[0]) == 3
+
+
+def test_the_mean_loss_weighs_a_short_last_batch_by_its_size():
+    model, train = linear(), image_set(17)
+    history = training.fit(
+        model, data.Batches(train, 16), optimizer=sgd(model, lr=0.0), num_epochs=1, verbose=False
+    )
+    images, labels = next(iter(data.Batches(train, 17)))
+    assert history.train_loss[0] == pytest.approx(F.cross_entropy(model(images), labels).item())
+
+
+def test_grad_clip_limits_the_step():
+    model = linear()
+    before = copy.deepcopy(model)
+    batches = data.Batches(image_set(16), 16)
+    training.fit(
+        model, batches, optimizer=sgd(model, lr=1.0), num_epochs=1, grad_clip=0.01, verbose=False
+    )
+    steps = [a - b for a, b in zip(model.parameters(), before.parameters(), strict=True)]
+    norm = math.sqrt(sum(step.square().sum().item() for step in steps))
+    assert norm == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_scheduler_is_stepped_per_epoch_or_per_batch():
+    batches = data.Batches(image_set(40), 10)
+    for step, expected in (("epoch", [0.1, 0.05]), ("batch", [0.1 / 16, 0.1 / 256])):
+        model = linear()
+        optimizer = sgd(model)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        history = training.fit(
+            model,
+            batches,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            step_scheduler=step,
+            num_epochs=2,
+            verbose=False,
+        )
+        assert history.lr == pytest.approx(expected)
+
+
+def test_a_plateau_scheduler_is_given_the_test_loss():
+    model, batches = linear(), data.Batches(image_set(20), 10)
+    optimizer = sgd(model)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    seen = []
+    scheduler.step = seen.append
+    history = training.fit(
+        model, batches, batches, optimizer=optimizer, scheduler=scheduler, num_epochs=2,
+        verbose=False,
+    )  # fmt: skip
+    assert seen == history.test_loss
+
+
+def test_train_eval_loader_gives_the_training_accuracy():
+    model, train = linear(), image_set(50)
+    batches = data.Batches(train, 25)
+    history = training.fit(
+        model, batches, train_eval_loader=batches, optimizer=sgd(model), num_epochs=2, verbose=False
+    )
+    assert history.train_accuracy[-1] == training.evaluate(model, batches)[1]
+
+
+def test_bfloat16_computes_the_model_but_not_the_loss():
+    seen = {}
+
+    def loss_fn(logits, labels):
+        seen["loss"] = logits.dtype
+        return F.cross_entropy(logits, labels)
+
+    model = linear()
+    model[1].register_forward_hook(lambda _, __, out: seen.update(model=out.dtype))
+    training.fit(
+        model, data.Batches(image_set(16), 16), optimizer=sgd(model), num_epochs=1, loss_fn=loss_fn,
+        dtype=torch.bfloat16, verbose=False,
+    )  # fmt: skip
+    assert seen == {"model": torch.bfloat16, "loss": torch.float32}
+    assert model[1].weight.dtype == torch.float32
+
+
+def test_small_batches_run_on_one_thread_and_the_setting_comes_back():
+    before = torch.get_num_threads()
+    seen = []
+
+    class Watching(nn.Linear):
+        def forward(self, x):
+            seen.append(torch.get_num_threads())
+            return super().forward(x.flatten(1))
+
+    try:
+        torch.set_num_threads(2)
+        for size in (8, 32):
+            model = Watching(48, 10)
+            batches = data.Batches(image_set(32), size)
+            training.fit(model, batches, optimizer=sgd(model), num_epochs=1, verbose=False)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1] * 4 + [2]
+
+
+def test_an_interrupt_keeps_what_was_learned(capsys):
+    class Impatient:
+        def __init__(self, batches):
+            self.batches, self.epochs = batches, 0
+
+        def __iter__(self):
+            self.epochs += 1
+            for index, batch in enumerate(self.batches):
+                if self.epochs == 3 and index == 1:
+                    raise KeyboardInterrupt
+                yield batch
+
+    model = linear()
+    before = copy.deepcopy(model)
+    batches = data.Batches(image_set(40), 10)
+    history = training.fit(
+        model, Impatient(batches), batches, optimizer=sgd(model), num_epochs=5, verbose=False
+    )
+    assert len(history) == len(history.test_accuracy) == len(history.seconds) == 2
+    assert "Stopped by you in epoch 3 of 5, after 1 batches" in capsys.readouterr().out
+    assert not same_weights(model, before) and not model.training
+
+
+def test_nobody_watches_nothing_on_stderr_and_one_line_an_epoch(capfd, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    model, batches = linear(), data.Batches(image_set(20), 10)
+    training.fit(model, batches, batches, optimizer=sgd(model), num_epochs=2)
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert [line.split(" · ")[0] for line in out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+
+
+# --- bad input --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", [training.fit, training.evaluate])
+def test_labels_without_an_output_are_named(call):
+    model, batches = linear(num_classes=5), data.Batches(image_set(40), 10)
+    settings = dict(optimizer=sgd(model), num_epochs=1) if call is training.fit else {}
+    with pytest.raises(ValueError, match=r"labels go from 0 to 9, but the model has 5 outputs"):
+        call(model, batches, **settings)
+
+
+def test_a_label_without_an_output_in_a_later_batch_is_named():
+    images, labels = torch.zeros(4, 3, 4, 4), torch.tensor([0, 1, 2, 10])
+    model = linear()
+    loader = DataLoader(TensorDataset(images, labels), batch_size=2)
+    with pytest.raises(ValueError, match="a label has no output in the model"):
+        training.fit(model, loader, optimizer=sgd(model), num_epochs=1)
+
+
+def test_other_index_errors_are_left_alone():
+    class Broken(nn.Linear):
+        def forward(self, x):
+            raise IndexError("my own mistake")
+
+    model = Broken(1, 1)
+    with pytest.raises(IndexError, match="my own mistake"):
+        training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), num_epochs=1)
+
+
+def test_a_loss_that_is_no_number_stops_training():
+    train = image_set(40)
+    model = linear()
+    with pytest.raises(FloatingPointError, match="(?s)epoch 1.*learning rate is probably too high"):
+        training.fit(
+            model,
+            data.Batches(train, 2),
+            optimizer=sgd(model),
+            num_epochs=9,
+            loss_fn=lambda logits, labels: F.cross_entropy(logits, labels) * float("nan"),
+        )
+
+
+def test_a_loss_that_is_no_number_is_seen_within_an_epoch():
+    class Endless:
+        batches = 0
+
+        def __iter__(self):
+            while self.batches < 10_000:
+                self.batches += 1
+                yield torch.full((2, 3, 4, 4), float("nan")), torch.zeros(2, dtype=torch.long)
+
+    model, loader = linear(), Endless()
+    with pytest.raises(FloatingPointError):
+        training.fit(model, loader, optimizer=sgd(model), num_epochs=1)
+    assert loader.batches == training.CHECK_EVERY
+
+
+def test_logits_of_a_wrong_shape_are_named():
+    model = nn.Sequential(nn.Linear(4, 10))  # forgot to flatten: [N, 3, 4, 10]
+    with pytest.raises(ValueError, match=r"shape \(10, 3, 4, 10\) for 10 labels"):
+        training.evaluate(model, data.Batches(image_set(20), 10))
+
+
+def test_an_empty_loader_is_named():
+    model, images = linear(), torch.zeros(3, 3, 4, 4)
+    empty = DataLoader(TensorDataset(images, torch.zeros(3).long()), batch_size=4, drop_last=True)
+    with pytest.raises(ValueError, match=r"no batch \(3 images, batches of 4\)"):
+        training.fit(model, empty, optimizer=sgd(model), num_epochs=1)
+    with pytest.raises(ValueError, match="without a single batch"):
+        training.fit(model, [], optimizer=sgd(model), num_epochs=1)
+    with pytest.raises(ValueError, match="without a single batch"):
+        training.evaluate(model, [])
+    with pytest.raises(ValueError, match="without a single batch"):
+        training.predict_all(model, [])
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    with pytest.raises(ValueError, match="holds no parameter of this model"):
+        training.fit(linear(), data.Batches(image_set(4), 2), optimizer=sgd(linear()), num_epochs=1)
+
+
+def test_a_scheduler_of_another_optimizer_is_refused():
+    model = linear()
+    scheduler = torch.optim.lr_scheduler.StepLR(sgd(model), 1)
+    with pytest.raises(ValueError, match="another optimizer"):
+        training.fit(
+            model,
+            data.Batches(image_set(4), 2),
+            optimizer=sgd(model),
+            scheduler=scheduler,
+            num_epochs=1,
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_epochs": 0}, "num_epochs must be a whole number"),
+        ({"num_epochs": 2.5}, "num_epochs must be a whole number"),
+        ({"num_epochs": 1, "step_scheduler": "day"}, 'must be "epoch" or "batch"'),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, message):
+    model = linear()
+    with pytest.raises(ValueError, match=message):
+        training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), **settings)
+
+
+# --- evaluate, predict_all, estimate_seconds --------------------------------------------------
+
+
+def test_evaluate_and_predict_all_agree_and_count_a_short_last_batch():
+    model, test = linear(), image_set(23)
+    logits, labels = training.predict_all(model, data.Batches(test, 10))
+    assert logits.shape == (23, 10) and torch.equal(labels, test.labels)
+    loss, accuracy = training.evaluate(model, data.Batches(test, 10))
+    assert loss == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert accuracy == (logits.argmax(1) == labels).sum().item() / 23
+
+
+def test_evaluate_takes_another_loss_and_leaves_no_gradients():
+    model, test = linear(), image_set(20)
+
+    def squared_error(logits, labels):
+        return F.mse_loss(logits, F.one_hot(labels, 10).float())
+
+    loss, _ = training.evaluate(model, data.Batches(test, 10), squared_error)
+    logits, labels = training.predict_all(model, data.Batches(test, 20))
+    assert loss == pytest.approx(squared_error(logits, labels).item(), rel=1e-5)
+    assert model[1].weight.grad is None
+
+
+def test_estimating_changes_nothing():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(48), nn.Dropout(), nn.Linear(48, 10))
+    before = copy.deepcopy(model)
+    seeded = data.Batches(image_set(40), 10, shuffle=True, seed=3)
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    expected = random.random(), np.random.rand(), torch.rand(1).item(), list(seeded)[0][1].tolist()
+
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    seeded = data.Batches(image_set(40), 10, shuffle=True, seed=3)
+    seconds = training.estimate_seconds(model, seeded, 5, test_loader=data.Batches(image_set(), 10))
+    seen = random.random(), np.random.rand(), torch.rand(1).item(), list(seeded)[0][1].tolist()
+    assert seen == expected
+    assert same_weights(model, before) and model.training
+    assert 0 < seconds < 60
+
+
+def test_estimate_grows_with_the_epochs_and_is_near_the_truth():
+    class Slow:
+        """20 batches of 10 ms each."""
+
+        dataset = None
+
+        def __len__(self):
+            return 20
+
+        def __iter__(self):
+            import time
+
+            for _ in range(20):
+                time.sleep(0.01)
+                yield torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long)
+
+    seconds = training.estimate_seconds(linear(), Slow(), 3)
+    assert 0.6 <= seconds < 6  # at least the sleep; the rest depends on the machine
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "a few seconds"),
+        (7, "about 5 seconds"),
+        (61, "about 60 seconds"),
+        (240, "about 4 minutes"),
+        (9000, "about 2.5 hours"),
+    ],
+)
+def test_seconds_in_words(seconds, words):
+    assert training.say_seconds(seconds) == words
+
+
+def test_fast_dtype_is_bfloat16_or_nothing_and_stays():
+    first = training.fast_dtype("cpu")
+    assert first in (None, torch.bfloat16)
+    assert training.fast_dtype(torch.device("cpu")) is first
+
+
+# --- History ----------------------------------------------------------------------------------
+
+
+def test_the_running_loss_is_the_mean_of_each_so_many_batches():
+    history = training.History(batch_loss=[[1.0, 3.0, 5.0, 7.0, 100.0], [2.0, 2.0, 4.0, 4.0, 0.0]])
+    assert history.running_loss(2) == [[2.0, 6.0], [2.0, 4.0]]
+    assert history.running_loss(10) == [[], []]
+
+
+def test_the_table_shows_what_was_measured():
+    history = training.History()
+    history.append(train_loss=2.3026, test_accuracy=0.123, seconds=1.26)
+    history.append(train_loss=1.5, test_accuracy=0.5, seconds=10.0)
+    assert history.table().splitlines() == [
+        "epoch  training loss  test accuracy  seconds",
+        "    1          2.303         12.3 %      1.3",
+        "    2          1.500         50.0 %     10.0",
+    ]
+
+
+def test_a_history_plots_itself(monkeypatch):
+    from labutils import plotting
+
+    seen = []
+    monkeypatch.setattr(plotting, "training_curves", lambda *a, **k: seen.append((a, k)))
+    history = training.History(train_loss=[1.0])
+    history.plot("reference", title="mine")
+    assert seen == [((history, "reference"), {"title": "mine"})]
