@@ -424,6 +424,7 @@ class Check:
         self._exercises = exercises
         self._passed: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._lent: set[str] = set()  # names that stand for the reference in the notebook
 
     def __dir__(self):
         return list(self._exercises)
@@ -438,6 +439,8 @@ class Check:
         return lambda answer: self._run(self._exercises[name], answer)
 
     def _run(self, exercise: Exercise, answer):
+        if exercise.name in self._lent and answer is exercise.reference:
+            return self._ask_for_own(exercise)
         result = exercise.run(answer)
         if result.passed:
             self._passed.add(exercise.name)
@@ -449,7 +452,22 @@ class Check:
         if os.environ.get("NBGRADER_EXECUTION") and not result.passed:
             raise AssertionError(f"{exercise.name}: {result.message} {result.hint}".strip())
         _display(self._lines(exercise, result), result)
-        return answer if result.passed else exercise.reference
+        if result.passed:
+            self._lent.discard(exercise.name)
+            return answer
+        self._lent.add(exercise.name)
+        return exercise.reference
+
+    def _ask_for_own(self, exercise: Exercise):
+        """The check was run again without the cell above it: the reference earns no points."""
+        result = Result(False, False, f"{exercise.name} stands for the reference implementation.")
+        lines = [
+            f"[TO DO] {result.message}",
+            "Run the cell with your own answer again, and then this one.",
+            self._progress(exercise.notebook),
+        ]
+        _display(lines, result)
+        return exercise.reference
 
     def _lines(self, exercise: Exercise, result: Result) -> list[str]:
         if result.passed:

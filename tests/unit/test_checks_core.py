@@ -239,6 +239,19 @@ def test_check_returns_the_answer_or_the_reference(capsys, monkeypatch):
     assert "[TO DO]" in capsys.readouterr().out
 
 
+def test_the_reference_handed_out_earns_no_points(capsys, monkeypatch):
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    check = Check({"double": EXERCISE})
+    lent = check.double(text)
+    capsys.readouterr()
+    assert check.double(lent) is double  # the check's cell alone, run twice
+    again = capsys.readouterr().out
+    assert "[OK]" not in again and "0 of 2 points" in again and "your own answer" in again
+    mine = lambda x: x + x  # noqa: E731
+    assert check.double(mine) is mine
+    assert "2 of 2 points" in capsys.readouterr().out
+
+
 def test_under_nbgrader_a_wrong_answer_raises(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     with pytest.raises(AssertionError, match="tensor"):
