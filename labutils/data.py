@@ -264,7 +264,7 @@ def describe_sources(name: str) -> str:
 
 def spec_of(name: str) -> readers.Spec:
     """Answer with what is known of a dataset; ValueError, with a hint, for an unknown name."""
-    if name in readers.SPECS:
+    if isinstance(name, str) and name in readers.SPECS:
         return readers.SPECS[name]
     known = ", ".join(repr(known) for known in readers.SPECS)
     close = difflib.get_close_matches(str(name).lower().replace("-", ""), readers.SPECS, n=1)

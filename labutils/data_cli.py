@@ -156,7 +156,11 @@ def _leftovers(specs, folder: Path) -> list[Path]:
     patterns = []
     for spec in specs:
         patterns += [f"{file.name}*" for file in spec.remote_files]
-        patterns += [f"{spec.name}-*", "drawn*"] if spec.name == "cifar10" else [f"{spec.name}-*"]
+        patterns += (
+            [f"{spec.name}-*", "drawn*", "tmp*.part"]
+            if spec.name == "cifar10"
+            else [f"{spec.name}-*"]
+        )
     return sorted({path for pattern in patterns for path in cache.glob(pattern)})
 
 

@@ -220,7 +220,7 @@ def _check(part, file):
     part.unlink()
     if begin.startswith((b"<!doctype", b"<html")):
         raise MirrorFailed(
-            f"a web page came instead of {file.name}; does this network ask you to log in first?"
+            f"a web page came instead of {file.name}; perhaps this network wants a login first"
         )
     if size != file.size:
         raise MirrorFailed(f"sent {size:,} bytes, {file.name} has {file.size:,}")

@@ -277,17 +277,8 @@ def read_npz(spec: Spec, path: Path):
         OSError: the file cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            if isinstance(content, np.ndarray):
-                raise Damaged("it holds a single array, not an npz archive")
-            missing = [key for key in NPZ_KEYS if key not in content]
-            if missing:
-                held = ", ".join(content.files) or "nothing"
-                raise Damaged(f"it lacks {', '.join(missing)} (it holds {held})")
-            arrays = {key: content[key] for key in NPZ_KEYS}
-    except OSError:
-        raise
-    except Damaged:
+        arrays = _load_npz(path)
+    except (OSError, Damaged):
         raise
     except Exception as error:  # numpy and zipfile raise many kinds for a broken file
         raise Damaged(f"it cannot be read as npz without pickles ({error})") from None
@@ -296,6 +287,18 @@ def read_npz(spec: Spec, path: Path):
             arrays[f"x_{part}"], arrays[f"y_{part}"], part, spec.image_shape
         )
     return tuple(arrays[key] for key in NPZ_KEYS)
+
+
+def _load_npz(path):
+    content = np.load(path, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        raise Damaged("it holds a single array, not an npz archive")
+    with content:
+        missing = [key for key in NPZ_KEYS if key not in content]
+        if missing:
+            held = ", ".join(content.files) or "nothing"
+            raise Damaged(f"it lacks {', '.join(missing)} (it holds {held})")
+        return {key: content[key] for key in NPZ_KEYS}
 
 
 def _check_part(images, labels, part, image_shape):

@@ -100,9 +100,13 @@ def _cifar10_batches():
         rows = slice(PER_BATCH * number, PER_BATCH * (number + 1))
         pixels = images[rows].transpose(0, 3, 1, 2).reshape(PER_BATCH, -1)
         batches[name] = _python2_pickle(np.ascontiguousarray(pixels), labels[rows])
-    names = [name.encode() for name in readers.CIFAR10.classes]
-    batches["batches.meta"] = pickle.dumps({b"label_names": names}, protocol=2)
+    names = b"".join(_python2_string(name) for name in readers.CIFAR10.classes)
+    batches["batches.meta"] = b"\x80\x02}" + _python2_string("label_names") + b"](" + names + b"es."
     return batches
+
+
+def _python2_string(text):
+    return b"U" + bytes([len(text)]) + text.encode()
 
 
 def _python2_pickle(pixels, labels):
@@ -116,4 +120,6 @@ def _python2_pickle(pixels, labels):
     array += b"(K\x01" + shape + dtype + pickle.NEWFALSE
     array += b"T" + pixels.nbytes.to_bytes(4, "little") + pixels.tobytes() + b"tb"
     listed = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
-    return b"\x80\x02}(U\x04data" + array + b"U\x06labels" + listed + b"u."
+    return (
+        b"\x80\x02}(" + _python2_string("data") + array + _python2_string("labels") + listed + b"u."
+    )

@@ -15,19 +15,20 @@ BEHAVIOURS = {
     "good": "serves the file, resumes",
     "no-range": "serves the file, ignores resume requests",
     "redirect": "redirects once, to a good answer",
+    "paced": "sends 1.5 MB a second",
     "slow": "sends 20 kB a second",
-    "stall": "sends a tenth, then nothing more",
+    "stall": "sends 50 kB, then nothing more",
     "silent": "takes the request and never answers",
-    "drop": "cuts the connection after a third of the file, each time",
+    "drop": "cuts the connection after each third",
     "drop-at-once": "cuts the connection before it answers",
     "short": "says and sends half the length",
     "long": "says and sends a longer file",
     "wrong-bytes": "sends the right length, one byte changed",
-    "403": "forbidden",
-    "404": "not there",
-    "503": "overloaded",
+    "403": "answers 403 forbidden",
+    "404": "answers 404 not found",
+    "503": "answers 503 overloaded",
     "loop": "redirects to itself for ever",
-    "html": "a login page instead of data",
+    "html": "answers with a login page",
 }
 
 
@@ -119,16 +120,22 @@ class _Handler(BaseHTTPRequestHandler):
     def _redirect(self, content):
         self._start(0, 302, Location=self.path.replace("/redirect/", "/good/"))
 
-    def _slow(self, content):
+    def _trickle(self, content, piece, pause):
         rest = self._begin(content)
-        for start in range(0, len(rest), 2000):
-            self.wfile.write(rest[start : start + 2000])
-            if self.owner.stopped.wait(0.1):
+        for start in range(0, len(rest), piece):
+            self.wfile.write(rest[start : start + piece])
+            if self.owner.stopped.wait(pause):
                 return
+
+    def _paced(self, content):
+        self._trickle(content, 30_000, 0.02)
+
+    def _slow(self, content):
+        self._trickle(content, 2_000, 0.1)
 
     def _stall(self, content):
         rest = self._begin(content)
-        self.wfile.write(rest[: len(rest) // 10])
+        self.wfile.write(rest[:50_000])
         self.owner.stopped.wait(60)
 
     def _silent(self, content):

@@ -35,7 +35,7 @@ USELESS = {
     "404": r"HTTP 404 \(not there\)",
     "503": r"HTTP 503 \(overloaded\)",
     "loop": r"it redirects more than 5 times",
-    "html": r"a web page came instead of cifar-10-python.tar.gz; .* log in first\?",
+    "html": r"a web page came instead of cifar-10-python.tar.gz; .* wants a login first",
 }
 KEEPS_WHAT_CAME = ("slow", "stall")
 
@@ -144,7 +144,7 @@ def test_dropped_connections_are_resumed_on_the_same_mirror(server, mirrors):
     assert server.requests["drop"] - before == 3  # a third of the file each
 
 
-def test_next_mirror_goes_on_where_the_slow_one_stopped(server, files, mirrors, store, monkeypatch):
+def test_next_mirror_goes_on_where_the_slow_one_stopped(server, mirrors, monkeypatch):
     mirrors(server.url("stall"), server.url("good"))
     sizes = []
     fetch = transfer.fetch
@@ -155,7 +155,7 @@ def test_next_mirror_goes_on_where_the_slow_one_stopped(server, files, mirrors, 
 
     monkeypatch.setattr(transfer, "fetch", watched)
     data.load("cifar10", source="full")
-    assert sizes == [0, (files / ARCHIVE).stat().st_size // 10]
+    assert sizes == [0, 50_000]
 
 
 def test_a_mirror_that_cannot_resume_starts_anew(server, mirrors):
@@ -342,7 +342,7 @@ def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
 
     def small(path, mode="r"):
         file = plain_open(path, mode)
-        return FullDisk(file, 400_000) if "unpack" in str(path) else file
+        return FullDisk(file, 200_000) if "unpack" in str(path) else file
 
     monkeypatch.setattr(download, "open", small, raising=False)
     assert data.load("cifar10")[0].is_sample
@@ -453,7 +453,7 @@ def child(files, store, name, *mirrors):
 
 def test_processes_that_load_together_download_once(files, server, store):
     before = server.requests["good"]
-    children = [child(files, store, "cifar10", server.url("good")) for _ in range(3)]
+    children = [child(files, store, "cifar10", server.url("good")) for _ in range(2)]
     for process in children:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
@@ -508,3 +508,14 @@ def test_interrupt_stops_a_download_at_once_and_keeps_the_part(files, server, st
     _, errors = process.communicate(timeout=10)
     assert process.returncode != 0 and "KeyboardInterrupt" in errors
     assert part_of(store).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked")
+def test_many_first_loads_with_random_kills():
+    """A small number here; `python -m tests.faults.concurrent_loads` does 200."""
+    command = [sys.executable, "-m", "tests.faults.concurrent_loads"]
+    run = subprocess.run(
+        [*command, "--processes", "6", "--rounds", "2"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "12 first loads: " in run.stdout and run.stdout.endswith(", 0 wrong\n")
