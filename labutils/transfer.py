@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-CONNECT_SECONDS = 3  # for a mirror to answer at all
+CONNECT_SECONDS = 2.5  # for a mirror to answer at all
 MIN_SPEED = 100_000  # bytes a second: a mirror that is slower than this ...
 SLOW_SECONDS = 10  # ... for this long is given up
 MAX_REDIRECTS = 5
@@ -98,7 +98,7 @@ def _explain(pycurl, curl, code, text, part, min_speed) -> MirrorFailed:
         return MirrorFailed("it takes no connection", unreachable=True)
     too_slow = code == pycurl.E_OPERATION_TIMEDOUT and "too slow" in text
     if code == pycurl.E_OPERATION_TIMEDOUT and not too_slow:
-        return MirrorFailed(f"no answer within {CONNECT_SECONDS} s", unreachable=True)
+        return MirrorFailed(f"no answer within {CONNECT_SECONDS:g} s", unreachable=True)
 
     # It was reached, and did not deliver.
     status = curl.getinfo(pycurl.RESPONSE_CODE)

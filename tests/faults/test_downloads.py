@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -334,6 +335,40 @@ def test_full_disk_while_downloading(server, mirrors, store, monkeypatch, capsys
     assert "disk full: results will differ from CIFAR-10" in said
     assert server.requests["good"] - before == 1  # another mirror would not help
     assert_no_trace(store)
+
+
+SMALL_DISK = """
+import sys
+from pathlib import Path
+from labutils import data, readers
+from tests import toy_data
+files, store = map(Path, sys.argv[1:])
+toy_data.install(files, [str(files)])
+data._folders = lambda: [store]
+readers.read_sample = lambda spec, find_cache: toy_data.arrays(spec.name)
+assert data.load("cifar10")[0].is_sample
+assert data.load("mnist")[0].source == "downloaded"  # there is room for this one
+print(sorted(path.name for path in (store / "cache").iterdir()))
+"""
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs a file system of its own")
+def test_small_file_system_that_fills_up(files, tmp_path):
+    """A tmpfs of 1 MB, seen by this process only; the archive has 1.8 MB."""
+    mount = f"mount -t tmpfs -o size=1m tmpfs {tmp_path}"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("no right to mount a file system")
+    script = tmp_path.with_suffix(".py")
+    script.write_text(SMALL_DISK)
+    run = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"{mount} && {sys.executable} {script} {files} {tmp_path}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LABUTILS_DATA": "auto"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "No space left on device" in run.stdout and "disk full: results" in run.stdout
+    assert run.stdout.splitlines()[-1] == "['cifar10.lock', 'mnist.lock']"
 
 
 def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
