@@ -129,8 +129,9 @@ def _load_full(spec, sample_allowed):
     troubles = []  # for the error of source="full"
 
     def warn(text):
-        troubles.append(text)
-        print(f"Warning: {text}.")
+        if text not in troubles:
+            troubles.append(text)
+            print(f"Warning: {text}.")
 
     arrays = _read_verified(spec, warn)
     if arrays is not None:

@@ -342,7 +342,7 @@ def _sample_digits():
     """scikit-learn's 1,797 handwritten digits (8x8, 0..16), scaled to MNIST's format.
 
     Each is enlarged to 20x20 and gets a border of 4 pixels, as MNIST's digits have. The last 360
-    are the test set; they come from the end of the original file, so mostly from other writers.
+    of the file are the test set.
     """
     from PIL import Image
     from sklearn.datasets import load_digits

@@ -307,6 +307,19 @@ def test_damaged_archive_is_passed_over(served, store, drawn, capsys):
     )
 
 
+def test_a_damaged_copy_elsewhere_is_warned_of_once(served, store, tmp_path, monkeypatch, capsys):
+    """A damaged copy in a folder that cannot be written stays; the fresh one goes elsewhere."""
+    raw = put_mnist(tmp_path / "shared", served)
+    (raw / "t10k-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+    (tmp_path / "shared" / "cache").write_text("in the way")
+    monkeypatch.setattr(data, "_folders", lambda: [tmp_path / "shared", store])
+    monkeypatch.setenv("LABUTILS_MIRRORS", str(served))
+    assert data.load("mnist")[0].source == "downloaded"
+    said = capsys.readouterr().out
+    assert said.count("t10k-labels-idx1-ubyte.gz fails its checksum") == 1
+    assert "shared cannot be written to (File exists), so MNIST is not stored there" in said
+
+
 def test_folder_that_cannot_be_created_or_written(store, drawn, monkeypatch, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(data, "_folders", lambda: [tmp_path / "file" / "data"])
