@@ -48,7 +48,8 @@ HINTS = {
     "by chance. Dropout belongs after the hidden layers.",
     "dropout elsewhere": "Dropout belongs to the hidden linear layers only: the convolutions have "
     "few weights and need it less.",
-    "dropout rate": "p is the share that is set to zero, not the share that is kept.",
+    "dropout rate": "Set p to what the exercise asks for: it is the share that is set to zero, "
+    "not the share that is kept.",
     "dropout mask": "Each entry is dropped independently of the others; nn.Dropout does that.",
     "stride": "The convolutions move one pixel at a time (stride 1); halving is the pool's job.",
     "padding": "Without the right padding the picture shrinks (or grows) with every convolution: "
@@ -88,15 +89,17 @@ HINTS = {
 
 
 class Dropout(NamedTuple):
-    """Where dropout belongs: after which layers (counted from 1, convolutions first) it must be,
-    and may be, and with which probability."""
+    """Where dropout with probability ``p`` belongs.
+
+    ``places`` are the right placements, the usual one first: each a set of the numbers of the
+    layers that a dropout follows, counted from 1 in order of execution.
+    """
 
     p: float
-    required: frozenset[int]
-    allowed: frozenset[int] = frozenset()
+    places: tuple[frozenset[int], ...]
 
 
-NO_DROPOUT = Dropout(0.0, frozenset())
+NO_DROPOUT = Dropout(0.0, (frozenset(),))
 
 
 class Network(NamedTuple):
@@ -658,8 +661,8 @@ def _training_mode(model, calm: Recording, name: str, images, dropout, hints) ->
             dropout({i: found.p for i, found in random.items()})
         else:
             _right_dropout(random, dropout, labels, name, hints)
-    elif not callable(dropout) and dropout.required:
-        where = " and ".join(calm.labels()[i - 1] for i in sorted(dropout.required))
+    elif not callable(dropout) and frozenset() not in dropout.places:
+        where = " and ".join(calm.labels()[i - 1] for i in sorted(dropout.places[0]))
         raise Wrong(
             f"In training mode {name} drops nothing; expected dropout {dropout.p:g} after {where}.",
             hints["no dropout"],
@@ -718,14 +721,15 @@ def _measure(got: Tensor, base: Tensor) -> _Dropped:
 
 
 def _right_dropout(found: dict[int, _Dropped], wanted: Dropout, labels, name, hints) -> None:
+    somewhere = frozenset().union(*wanted.places)
     where = {i: f"after {labels[i - 1]}" if i else "on the images" for i in found}
     for i, drop in found.items():
-        if i not in wanted.required | wanted.allowed:
+        if i not in somewhere:
             key = "dropout last" if i == len(labels) else "dropout elsewhere"
             raise Wrong(
                 f"In training mode {name} drops entries {where[i]}; "
-                f"expected no dropout{' there' if wanted.required else ''}.",
-                hints[key if wanted.required else "dropout"],
+                f"expected no dropout{' there' if somewhere else ''}.",
+                hints[key if somewhere else "dropout"],
             )
         if not drop.even:
             raise Wrong(
@@ -744,11 +748,11 @@ def _right_dropout(found: dict[int, _Dropped], wanted: Dropout, labels, name, hi
                 "Inverted dropout scales in training, so that evaluation needs no change: "
                 "nn.Dropout does both.",
             )
-    missing = wanted.required - found.keys()
-    if missing:
+    if found.keys() not in wanted.places:
+        missing = sorted(wanted.places[0] - found.keys())
         raise Wrong(
             f"In training mode {name} drops nothing after "
-            f"{' and '.join(labels[i - 1] for i in sorted(missing))}.",
+            f"{' and '.join(labels[i - 1] for i in missing)}.",
             hints["missing dropout"],
         )
 

@@ -52,7 +52,7 @@ def examine_use(model: Probe, function: str) -> None:
     if not model.calls:
         raise Wrong(
             f"{function} did not call the model it was given.",
-            "Use the argument `model`, not one of the notebook's own.",
+            "Ask the model that is handed over as an argument, not one of the notebook's own.",
         )
     if any(model.calls):
         raise Wrong(

@@ -255,11 +255,20 @@ class WithFunctions(nn.Module):
 
 
 @vgg16.right
-class LikeTorchvisionsAlexNet(PlainVGG16):
-    """Dropout before the first and the second linear layer, and before the last."""
+class ThreeDropouts(PlainVGG16):
+    """Dropout before the first linear layer too."""
 
     def head(self, num_classes):
         return [nn.Dropout(0.5), *super().head(num_classes)]
+
+
+@vgg16.right
+class LikeTorchvisionsAlexNet(PlainVGG16):
+    """Dropout before each of the two large linear layers."""
+
+    def head(self, num_classes):
+        layers = super().head(num_classes)
+        return [nn.Dropout(0.5), *layers[:5], layers[6]]
 
 
 @vgg16.right

@@ -205,9 +205,9 @@ def test_dropout_is_measured_where_it_acts():
 @pytest.mark.parametrize(
     "wanted, piece",
     [
-        (networks.Dropout(0.2, frozenset({2})), "not the share that is kept"),
-        (networks.Dropout(0.5, frozenset({1})), "hidden linear layers only"),
-        (networks.Dropout(0.5, frozenset({1, 2})), "each gets one"),
+        (networks.Dropout(0.2, (frozenset({2}),)), "not the share that is kept"),
+        (networks.Dropout(0.5, (frozenset({1}),)), "hidden linear layers only"),
+        (networks.Dropout(0.5, (frozenset({1, 2}),)), "each gets one"),
         (networks.NO_DROPOUT, "not part of this network"),
     ],
 )
