@@ -21,6 +21,7 @@ PACKAGES = {
     "ipywidgets": "the explorers",
     "matplotlib": "the pictures",
     "scikit-learn": "the digits sample",
+    "pycurl": "downloads",
 }
 
 
@@ -65,7 +66,7 @@ def _package(name: str, purpose: str) -> Finding:
         return Finding(
             False,
             f"{name} is missing ({purpose})",
-            "Run `make env` in the repository's folder, or `pip install -e .` with the Python above.",
+            "Run `make env` (or `pip install -e .` with the Python above) in the repository.",
         )
 
 
@@ -121,7 +122,7 @@ def _data() -> Iterator[Finding]:
 
 
 def _configured_folder(folder: Path) -> Finding:
-    """LABUTILS_DATA_DIR must be readable; a read-only one (JupyterHub) will do once it is filled."""
+    """LABUTILS_DATA_DIR must be readable; a read-only one (JupyterHub) will do if filled."""
     if not folder.is_dir():
         try:
             folder.mkdir(parents=True)
