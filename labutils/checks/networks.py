@@ -397,13 +397,13 @@ def _same_outputs(
     ideal = _run_oracle(reference, args, run, images)
     if ideal is not None and _close(run.output, ideal.output):
         return None
+    _normalised(run.output, name, hints)
     for variant in (*also, *mistakes):
         other = _run_oracle(variant.build, args, run, images)
         if other is not None and _close(run.output, other.output):
             if variant in also:
                 return variant.says
             raise Wrong(variant.says, variant.hint)
-    _normalised(run.output, name, hints)
     if ideal is None and _another_way(model, run, plan):
         return None  # weights that cannot be mapped: shapes, number and behaviour decide
     difference = _walk(run, ideal or plan, name, hints)
