@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.import_cost``: what ``import labutils`` costs beside ``import torch``.
+"""``python -m tests.benchmarks.import_cost``: ``import labutils`` beside ``import torch``.
 
 Fresh interpreters, in turn, so that a busy machine disturbs both alike; medians and their ratio.
 """

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.notebook_times [01 03 ...]``: how long the solved notebooks run here.
+"""``python -m tests.benchmarks.notebook_times [01 03 ...]``: how long the solutions run here.
 
 Budget, data and device come from the environment (``LABUTILS_BUDGET``, ``LABUTILS_DATA``, ...), as
 for a student. Nothing is written: the outputs may show images of the real datasets.
