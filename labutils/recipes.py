@@ -257,12 +257,19 @@ VGG16 = _budgets(
         model="vgg16",
         batch_size=64,
         num_epochs=2,
+        num_images=25_000,  # half of them: notebook 05 has other networks to train as well
         lr=0.03,
         augment=("flip",),
         grad_clip=1.0,
         **_VGG,
     ),
-    gpu={"batch_size": 128, "num_epochs": 100, "lr": 0.05, "augment": ("flip", "crop")},
+    gpu={
+        "batch_size": 128,
+        "num_epochs": 100,
+        "num_images": None,
+        "lr": 0.05,
+        "augment": ("flip", "crop"),
+    },
     smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
 )
 
