@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from labutils import data, models, recipes
+from labutils import data, models, recipes, training
 from labutils.budget import BUDGETS
 from labutils.device import pick_device, seed_everything
 
@@ -82,12 +82,20 @@ class ReferenceRuns:
             f"accuracy {reached} after {epochs} epoch{'s' * (epochs != 1)}."
         )
 
+    def table(self) -> str:
+        """Answer with the median over the seeds as a text table, one line per epoch."""
+        keys = ("train_loss", "test_loss", "test_accuracy")
+        return training.History(**{k: self.median(k) for k in keys if k in self.runs[0]}).table()
+
     def __repr__(self):
         return self.describe()
 
 
-def load_reference(name: str) -> ReferenceRuns:
+def load_reference(name: str, *, missing_ok: bool = False) -> ReferenceRuns | None:
     """Answer with the reference runs of a recipe (``recipe.name``).
+
+    Args:
+        missing_ok: answer with ``None``, and say so in a line, where there are none.
 
     Raises:
         FileNotFoundError: there is no such file; the message names those that exist.
@@ -97,6 +105,9 @@ def load_reference(name: str) -> ReferenceRuns:
         if path.exists():
             content = json.loads(path.read_text(encoding="utf-8"))
             return ReferenceRuns(content["name"], content["recipe"], content["runs"])
+    if missing_ok:
+        print(f"No reference run {name} has been measured yet.")
+        return None
     there = sorted({path.stem for folder in FOLDERS for path in folder.glob("*.json")})
     raise FileNotFoundError(
         f"there is no reference run {name!r}; there are: {', '.join(there) or 'none'}. "

@@ -1,6 +1,7 @@
 """The table of a network's layers, as text and as HTML."""
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -73,10 +74,15 @@ class Trace:
         """Bytes of all outputs together, for one image."""
         return sum(row.memory for row in self.rows)
 
-    def volumes(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Answer with (name, shape) of the input, the convolutions, poolings and linear layers."""
+    def volumes(self, *, short_names: bool = False) -> list[tuple[str, tuple[int, ...]]]:
+        """Answer with (name, shape) of the input, the convolutions, poolings and linear layers.
+
+        ``short_names`` numbers each kind from the input on: conv1, conv2, pool1, fc1.
+        """
         layers = [row for row in self.rows if row.kernel_size or row.macs or "ool" in row.kind]
-        return [("input", self.input_size)] + [(row.name, row.output_shape) for row in layers]
+        names = _short_names(layers) if short_names else [row.name for row in layers]
+        shapes = [row.output_shape for row in layers]
+        return [("input", self.input_size), *zip(names, shapes, strict=True)]
 
     def table(self, columns: Sequence[str] = tuple(_HEADERS)) -> str:
         """Answer with the rows as aligned text, totals last.
@@ -130,6 +136,17 @@ class Trace:
         )
         lines = [[_text(getattr(row, column)) for column in columns] for row in [*rows, total]]
         return [[_HEADERS[column] for column in columns], *lines]
+
+
+def _short_names(rows: Sequence[Row]) -> list[str]:
+    words = {"conv": "conv", "pool": "pool", "linear": "fc"}
+    names, count = [], Counter()
+    for row in rows:
+        kind = row.kind.lower()
+        word = next((words[part] for part in words if part in kind), kind)
+        count[word] += 1
+        names.append(f"{word}{count[word]}")
+    return names
 
 
 def _text(value) -> str:

@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 from labutils import data, training
-from labutils.checkpoints import CheckpointError
+from labutils.checkpoints import CheckpointError, file_for
 
 from .test_training import image_set, same_weights
 from .train_to_be_killed import train
@@ -338,3 +338,28 @@ def test_a_run_killed_at_random_moments_ends_bitwise_as_one_that_was_not(tmp_pat
     assert kills >= 1
     assert (tmp_path / "killed").read_text() == (tmp_path / "whole").read_text()
     assert not (tmp_path / "killed.pt.part").exists()
+
+
+# --- the file of a notebook's run -------------------------------------------------------------
+
+
+def test_a_changed_network_gets_a_file_of_its_own(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("LABUTILS_BUDGET", "cpu")
+
+    def file(*layers):
+        return file_for("net_local", nn.Sequential(*layers))
+
+    assert file(nn.Linear(3, 2)) == file(nn.Linear(3, 2))  # the weights do not count
+    assert file(nn.Linear(3, 2)).parent == Path("checkpoints")
+    assert file(nn.Linear(3, 2)).name.startswith("net_local_")
+    networks = [nn.Linear(3, 2)], [nn.Linear(3, 2), nn.ReLU()], [nn.Linear(3, 3)], [nn.ReLU()]
+    assert len({file(*layers) for layers in networks}) == 4
+
+
+@pytest.mark.parametrize("name, value", [("CI", "true"), ("LABUTILS_BUDGET", "smoke")])
+def test_continuous_integration_starts_anew(monkeypatch, name, value):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("LABUTILS_BUDGET", "cpu")
+    monkeypatch.setenv(name, value)
+    assert file_for("net", nn.Linear(3, 2)) is None

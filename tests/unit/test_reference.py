@@ -173,3 +173,21 @@ def test_exercise_1_lies_where_the_lecture_found_it(name):
 
 def test_the_mlp_reaches_what_notebook_02_promises():
     assert min(reference.load_reference("mlp").low("test_accuracy")[-1:]) >= 0.975
+
+
+def test_a_missing_run_is_an_error_or_a_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reference, "FOLDERS", (tmp_path,))
+    with pytest.raises(FileNotFoundError, match="vgg11_gpu"):
+        reference.load_reference("vgg11_gpu")
+    assert capsys.readouterr().out == ""
+    assert reference.load_reference("vgg11_gpu", missing_ok=True) is None
+    assert capsys.readouterr().out == "No reference run vgg11_gpu has been measured yet.\n"
+
+
+def test_the_table_holds_the_median(tmp_path):
+    runs = reference.ReferenceRuns(
+        "x", {}, [run_of(i, share) for i, share in enumerate((0.1, 0.5, 0.2))]
+    )
+    header, *lines = runs.table().splitlines()
+    assert header.split() == ["epoch", "training", "loss", "test", "accuracy"]
+    assert [line.split() for line in lines] == [[str(i), "2.000", "20.0", "%"] for i in (1, 2)]

@@ -337,3 +337,20 @@ def test_html_table_has_headers_and_escapes_names():
 
 def test_volumes_are_what_a_picture_draws():
     assert small().volumes() == [("input", (3, 32, 32)), ("0", (16, 32, 32)), ("2", (16, 16, 16))]
+
+
+def test_short_names_number_each_kind():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.Sequential(
+                nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3)
+            )
+            self.head = nn.Linear(4, 10)
+
+        def forward(self, x):
+            return self.head(F.adaptive_avg_pool2d(self.blocks(x), 1).flatten(1))
+
+    volumes = trace(Net(), (3, 16, 16)).volumes(short_names=True)
+    assert [name for name, _ in volumes] == ["input", "conv1", "pool1", "conv2", "pool2", "fc1"]
+    assert volumes[0][1] == (3, 16, 16) and volumes[-1][1] == (10,)
