@@ -10,6 +10,7 @@ COMMANDS = {
     "data": ("labutils.data_cli", "list, fetch, verify and clear datasets"),
     "reference": ("labutils.reference", "measure a reference run on the real data"),
     "release": ("labutils.course.release", "rebuild the student copies from the solutions"),
+    "grade": ("labutils.course.grade", "grade a folder of submissions"),
     "run-solutions": ("labutils.course.run_solutions", "run the solution notebooks in place"),
 }
 

@@ -422,6 +422,7 @@ class Check:
 
     def __init__(self, exercises: dict[str, Exercise]):
         self._exercises = exercises
+        self.results: dict[str, Result] = {}  # what each exercise's last check found
         self._passed: set[str] = set()
         self._failures: dict[str, int] = {}
         self._lent: set[str] = set()  # names that stand for the reference in the notebook
@@ -442,6 +443,7 @@ class Check:
         if exercise.name in self._lent and answer is exercise.reference:
             return self._ask_for_own(exercise)
         result = exercise.run(answer)
+        self.results[exercise.name] = result
         if result.passed:
             self._passed.add(exercise.name)
             self._failures.pop(exercise.name, None)

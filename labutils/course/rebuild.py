@@ -1,0 +1,190 @@
+"""From what a student handed in to a notebook that can be graded.
+
+The grading notebook is made from the released one: its check cells and helpers are the original
+ones, whatever the student did to them. Of the student's notebook come the answers, found by
+their grade_id or, where the metadata was lost, by the name that they define, and those of the
+student's own statements that the answers use. Nothing else is run, no training above all.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from nbformat import NotebookNode, from_dict
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from labutils.course.slices import Statement, needed, statements
+
+_BEGIN = "from labutils.course.kernel import begin_check, end_check\n\ncheck = begin_check()"
+_SUSPICIOUS = re.compile(
+    r"EXERCISES|\.reference\b|labutils\.(checks|course)|begin_check|end_check|check\.results"
+    r"|check\._|NBGRADER_EXECUTION|_exit\b|sys\.modules"
+)
+
+
+@dataclass
+class Rebuilt:
+    """The notebook to grade, and how it came about.
+
+    Attributes:
+        notebook: imports and helpers, answer and check of each exercise.
+        answers: index of each exercise's cell in the submission; None where there is none.
+        notes: what was put right, for the record.
+        look: what a person should look at.
+    """
+
+    notebook: NotebookNode
+    answers: dict[str, int | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    look: list[str] = field(default_factory=list)
+
+
+def grade_id(cell) -> str:
+    """The cell's nbgrader id; empty where it has none."""
+    meta = cell.get("metadata", {}).get("nbgrader") or {}
+    name = meta.get("grade_id") if isinstance(meta, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def exercise_names(template: NotebookNode) -> list[str]:
+    """The exercises of a released notebook, in order."""
+    return [grade_id(c) for c in template.cells if c.metadata.get("nbgrader", {}).get("solution")]
+
+
+def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
+    """Build the grading notebook of one submission from the released notebook."""
+    names = exercise_names(template)
+    cells = [c if c.cell_type == "code" else None for c in submission.cells]
+    parsed = [None if c is None else statements(c.source) for c in cells]
+    rebuilt = Rebuilt(new_notebook(metadata={"kernelspec": _kernelspec()}))
+    for name in names:
+        stub = next(c for c in template.cells if grade_id(c) == name)
+        rebuilt.answers[name] = _find_answer(name, stub.source, cells, parsed, rebuilt)
+    _compare_checks(template, cells, rebuilt)
+    extras = _own_statements(template, cells, parsed, rebuilt)
+
+    given: list[Statement] = []
+    done: set[int] = set()
+    for cell in template.cells:
+        name = grade_id(cell)
+        if cell.cell_type != "code":
+            continue
+        if name in names:
+            place = rebuilt.answers[name]
+            source = cell.source if place is None else cells[place].source
+            before = [s for where, s in extras if s.defines or place is None or where < place]
+            pool = [*given, *before]
+            uses = frozenset().union(*(s.uses for s in statements(source) or []))
+            chosen = [s for s in needed(pool, uses) if id(s) not in done]
+            done.update(map(id, chosen))
+            # A student's statement that fails must not take the others with it.
+            groups = [[s for s in chosen if any(s is g for g in given)]]
+            groups += [[s] for s in chosen if not any(s is g for g in given)]
+            for group in filter(None, groups):
+                _append(rebuilt, "\n".join(s.source for s in group))
+            answer = from_dict(cell)
+            answer.source = source
+            rebuilt.notebook.cells.append(answer)
+            if _SUSPICIOUS.search(source):
+                found = _SUSPICIOUS.search(source).group()
+                rebuilt.look.append(f"the answer to {name} mentions {found!r}.")
+        elif name.removeprefix("check-") in names:
+            _append(rebuilt, _BEGIN)
+            rebuilt.notebook.cells.append(from_dict(cell))
+            exercise = name.removeprefix("check-")
+            _append(rebuilt, f"end_check({exercise!r}, globals())")
+        else:
+            given += statements(cell.source) or []
+    return rebuilt
+
+
+def _kernelspec() -> dict:
+    return {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def _append(rebuilt: Rebuilt, source: str) -> None:
+    cell = new_code_cell(source)
+    cell["id"] = f"grader-{len(rebuilt.notebook.cells)}"
+    rebuilt.notebook.cells.append(cell)
+
+
+def _binds(cell_statements: list[Statement] | None, name: str) -> bool:
+    return any(name in s.binds for s in cell_statements or [])
+
+
+def _find_answer(name, stub, cells, parsed, rebuilt: Rebuilt) -> int | None:
+    tagged, by_name, blank = [], [], []
+    for number, cell in enumerate(cells):
+        if cell is None or f"check.{name}(" in cell.source and not _defines(parsed[number], name):
+            continue
+        if cell.source.strip() == stub.strip():
+            blank.append(number)
+        elif grade_id(cell) == name and (parsed[number] is None or _binds(parsed[number], name)):
+            tagged.append(number)
+        elif _binds(parsed[number], name) and not grade_id(cell):
+            by_name.append(number)
+    found = tagged or by_name
+    if len(found) > 1:
+        rebuilt.notes.append(f"{name} was written {len(found)} times: the last one counts.")
+    if found and not tagged:
+        rebuilt.notes.append(f"{name} was found by its name, in a cell without nbgrader's mark.")
+    if not found and not blank:
+        rebuilt.notes.append(f"the cell of {name} was deleted.")
+    return found[-1] if found else blank[-1] if blank else None
+
+
+def _defines(cell_statements: list[Statement] | None, name: str) -> bool:
+    return any(name in s.binds and s.defines for s in cell_statements or [])
+
+
+def _compare_checks(template, cells, rebuilt: Rebuilt) -> None:
+    sources = {c.source.strip() for c in cells if c is not None}
+    for cell in template.cells:
+        if grade_id(cell).startswith("check-") and cell.source.strip() not in sources:
+            rebuilt.notes.append(f"{grade_id(cell)} was changed or deleted: restored.")
+
+
+def _own_statements(template, cells, parsed, rebuilt: Rebuilt) -> list[tuple[int, Statement]]:
+    """The student's statements beside the answers that the released notebook has no word on."""
+    theirs = {c.source.strip() for c in template.cells if c.cell_type == "code"}
+    taken = set(exercise_names(template)) | {"check"}
+    for cell in template.cells:
+        if cell.cell_type == "code" and not grade_id(cell):
+            taken.update(*(s.binds for s in statements(cell.source) or []))
+    chosen = set(rebuilt.answers.values())
+    return [
+        (number, statement)
+        for number, cell in enumerate(cells)
+        if cell is not None and number not in chosen and cell.source.strip() not in theirs
+        for statement in parsed[number] or []
+        if statement.binds and not statement.binds & taken
+    ]
+
+
+def annotate(submission: NotebookNode, rebuilt_answers: dict, record: dict) -> NotebookNode:
+    """The student's own notebook, with what each answer scored and why written below it."""
+    after: dict[int | None, list[NotebookNode]] = {}
+    for name, graded in record["exercises"].items():
+        lines = [f"**Graded · {name}: {graded['points']:g} of {graded['max']:g} points.**"]
+        lines += [_plain(graded[key]) for key in ("message", "hint") if graded[key]]
+        note = new_markdown_cell("> " + "\n>\n> ".join(lines))
+        note["id"] = f"graded-{len(after)}-{name}"[:64]
+        after.setdefault(rebuilt_answers.get(name), []).append(note)
+    head = new_markdown_cell(
+        f"> **Graded: {record['points']:g} of {record['max_points']:g} points.**"
+        + "".join(f"\n>\n> {_plain(line)}" for line in record["look"] + record["notes"])
+    )
+    head["id"] = "graded"
+    out = from_dict(submission)
+    out.cells = [head, *after.get(None, [])]
+    for number, cell in enumerate(submission.cells):
+        out.cells += [cell, *after.get(number, [])]
+    out.nbformat, out.nbformat_minor = 4, 5
+    for number, cell in enumerate(out.cells):
+        if not cell.get("id") or any(cell["id"] == c.get("id") for c in out.cells[:number]):
+            cell["id"] = f"cell-{number}"
+    return out
+
+
+def _plain(text: str) -> str:
+    """Text that markdown shows as it is."""
+    return re.sub(r"([\\`*_<>\[\]$|#])", r"\\\1", " ".join(text.split()))
