@@ -9,6 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from labutils.checks import EXERCISES
+from labutils.course.colab import Repository, add_colab, configured
 from labutils.course.files import as_text, write_text
 
 STUB = "raise NotImplementedError  # your code goes here; then run the check below"
@@ -19,12 +20,15 @@ class ReleaseError(ValueError):
     """A solution notebook that must not be released: the message names each fault and its cell."""
 
 
-def student_copy(solution: NotebookNode, name: str) -> NotebookNode:
+def student_copy(
+    solution: NotebookNode, name: str, repository: Repository | None = None
+) -> NotebookNode:
     """Answer with the student's version of a solved notebook: no solutions, no outputs.
 
     Args:
         solution: the solved notebook.
         name: its file name without ``.ipynb``, for messages and to find its exercises.
+        repository: the course's own, for the badge and the install cell of Colab; None: neither.
 
     Raises:
         ReleaseError: the notebook has a fault; see :func:`faults`.
@@ -43,6 +47,8 @@ def student_copy(solution: NotebookNode, name: str) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = []
             cell.execution_count = None
+    if repository is not None:
+        add_colab(student, name, repository, "notebooks")
     return student
 
 
@@ -118,6 +124,23 @@ def _leaks(solution: NotebookNode) -> list[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), metavar="FOLDER")
     parser.add_argument("--check", action="store_true", help="only compare; write nothing")
+    parser.add_argument(
+        "--repository",
+        metavar="OWNER/NAME",
+        help="the course's repository, for Colab (a fork sets it once in pyproject.toml)",
+    )
+    parser.add_argument("--branch", help="the branch that students get (main)")
+
+
+def _repository(arguments: argparse.Namespace) -> Repository | None:
+    """What the command line asks for; else what pyproject.toml beside the notebooks says."""
+    found = configured(arguments.notebooks.resolve().parent)
+    name = arguments.repository or (found and found.name)
+    if not name:
+        if arguments.branch:
+            raise ValueError("--branch needs --repository, or [tool.labutils] in pyproject.toml")
+        return None
+    return Repository(name, arguments.branch or (found.branch if found else "main"))
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -129,11 +152,17 @@ def main(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    try:
+        repository = _repository(arguments)
+    except ValueError as error:
+        print(f"Nothing was released: {error}.", file=sys.stderr)
+        return 2
     copies, refused = {}, []
     for source in sources:
         try:
             solution = nbformat.read(source, as_version=4)
-            copies[arguments.notebooks / source.name] = as_text(student_copy(solution, source.stem))
+            student = student_copy(solution, source.stem, repository)
+            copies[arguments.notebooks / source.name] = as_text(student)
         except (ReleaseError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
             refused.append(str(error))
     if refused:

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from labutils.checks import EXERCISES
-from labutils.course import release
+from labutils.course import colab, release
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
@@ -21,7 +21,8 @@ def _ids(path):
 @pytest.mark.parametrize("path", SOLUTIONS, ids=_ids)
 def test_the_committed_student_copy_is_the_generated_one(path):
     solution = nbformat.read(path, as_version=4)
-    expected = release.as_text(release.student_copy(solution, path.stem))
+    repository = colab.configured(NOTEBOOKS.parent)
+    expected = release.as_text(release.student_copy(solution, path.stem, repository))
     committed = NOTEBOOKS / path.name
     assert committed.read_text("utf-8") == expected, "run `make release`"
 
@@ -163,7 +164,7 @@ def test_the_command_checks_writes_and_refuses(tmp_path, capsys, monkeypatch):
     name = EXERCISES["softmax"].notebook + ".ipynb"
     (tmp_path / "solutions").mkdir()
     nbformat.write(_solution(), tmp_path / "solutions" / name)
-    arguments = argparse.Namespace(notebooks=tmp_path, check=True)
+    arguments = argparse.Namespace(notebooks=tmp_path, check=True, repository=None, branch=None)
     assert release.main(arguments) == 1 and not (tmp_path / name).exists()
     arguments.check = False
     assert release.main(arguments) == 0 and (tmp_path / name).exists()
