@@ -164,6 +164,7 @@ def _autograde(job: Job, notebook: NotebookNode, folder: Path, trouble: list[str
     config.CourseDirectory.student_id = STUDENT
     config.Execute.timeout = int(job.cell_limit)
     config.Execute.startup_timeout = 180
+    config.Execute.iopub_timeout = 20  # a busy machine may need as long to deliver an output
     config.Execute.error_on_timeout = _too_long(job.cell_limit)
     # nbgrader gives no points where anything stands in stderr; a warning is no mistake.
     config.IgnorePattern.enabled = True

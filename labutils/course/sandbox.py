@@ -153,8 +153,10 @@ def execute_preprocessor(sandbox: Sandbox, trouble: list[str]) -> type[Execute]:
         def preprocess(self, nb, resources, km=None):
             try:
                 return super().preprocess(nb, resources, km)
-            except (DeadKernelError, RuntimeError, TimeoutError) as error:
-                trouble.append(f"{type(error).__name__}: {error}".strip().splitlines()[0])
+            except TimeoutError:
+                trouble.append("a cell ran on after it was told to stop.")
+            except (DeadKernelError, RuntimeError) as error:
+                trouble.append(f"its kernel died ({' '.join(str(error).split())[:200]}).")
             finally:
                 sandbox.kill()
             for cell in nb.cells:

@@ -56,7 +56,9 @@ def find(folder: Path, templates: dict, only: str | None = None) -> list[Submiss
             files = [
                 p
                 for p in sorted(entry.rglob("*.ipynb"))
-                if not any(part.startswith((".", "__MACOSX")) for part in p.parts)
+                if not any(
+                    part.startswith((".", "__MACOSX")) for part in p.relative_to(entry).parts
+                )
             ]
             students.add(student)
         elif entry.suffix == ".ipynb":
