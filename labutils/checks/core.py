@@ -23,7 +23,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, overrides
+from torch.utils import _python_dispatch
 
 from labutils.checks.memorylimit import memory_limit
 from labutils.checks.timelimit import TimeIsUp, time_limit
@@ -388,6 +389,7 @@ def _guarded() -> Iterator[None]:
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     device = torch.get_default_device()
+    modes = _python_dispatch._len_torch_dispatch_stack(), overrides._len_torch_function_stack()
     bin_ = _Bounded()
     try:
         with (
@@ -402,6 +404,12 @@ def _guarded() -> Iterator[None]:
             torch.manual_seed(0)
             yield
     finally:
+        # The alarm of the time limit may ring just where a recorder is being switched off. Left on,
+        # it would keep every tensor of the notebook from then on.
+        while _python_dispatch._len_torch_dispatch_stack() > modes[0]:
+            _python_dispatch._pop_mode()
+        while overrides._len_torch_function_stack() > modes[1]:
+            overrides._pop_mode()
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
         if torch.get_default_device() != device:

@@ -237,7 +237,8 @@ def _draw_nested(axis, fields) -> None:
         look = {"linewidth": 2.2, "linestyle": ("-", "--", "-.", ":")[depth % 4]}
         color = BLUE if depth == 0 else ORANGE if depth == len(fields) - 1 else GREEN
         box(axis, start, start, field, field, color, **look)
-        if depth and field - fields[depth - 1] > side / 14 and field > 0.35 * side:
+        ring = (field - fields[depth - 1]) / 2 if depth else 0
+        if ring > side / 16 and field > 0.35 * side:  # room for its name
             axis.text(
                 side / 2,
                 start + field - (field - fields[depth - 1]) / 4,

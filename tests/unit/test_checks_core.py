@@ -8,6 +8,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from torch import overrides
+from torch.overrides import TorchFunctionMode
+from torch.utils import _python_dispatch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from labutils.checks.core import (
     Check,
@@ -321,6 +325,31 @@ def test_a_keyboard_interrupt_goes_through():
 
     with pytest.raises(KeyboardInterrupt):
         EXERCISE.run(interrupted)
+
+
+class Functions(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+class Operators(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", [Functions, Operators])
+def test_a_mode_that_the_alarm_left_on_is_switched_off(kind):
+    def modes():
+        return overrides._len_torch_function_stack(), _python_dispatch._len_torch_dispatch_stack()
+
+    def leaves_it_on(x):
+        kind().__enter__()
+        raise TimeIsUp
+
+    before = modes()
+    result = EXERCISE.run(leaves_it_on)
+    assert "still running" in result.message
+    assert modes() == before
 
 
 def test_time_limit_stops_python_code_in_another_thread():
