@@ -23,7 +23,7 @@ from labutils.device import pick_device, seed_everything
 
 RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
 _PACKAGE = Path(__file__).resolve().parent
-FOLDERS = (_PACKAGE.parent / "data" / "reference_runs", _PACKAGE / "_data" / "reference_runs")
+FOLDERS = (_PACKAGE.parent / "data" / "reference_runs", _PACKAGE.parent / "labutils_reference_runs")
 
 
 class ReferenceRuns:
