@@ -137,7 +137,7 @@ _VGG11_HINTS = {
     "features": "Five pools leave one single pixel of 32×32, in 512 channels: the linear layer "
     "takes 512 numbers and gives num_classes.",
     "size": "7×7×512 is what is left of 224×224. Of 32×32, five pools leave 1×1×512: the linear "
-    "layer takes 512 numbers.",
+    "layer takes 512 numbers, and the features are flattened from dimension 1 on before it.",
     "dropout": "There is no hidden linear layer that would need dropout: leave it for VGG16.",
     "no ReLU": "A ReLU follows every convolution, also between two without a pool.",
     "batch norm": "This is VGG of 2014, before batch norm. The notebook shows what good "
