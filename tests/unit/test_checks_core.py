@@ -39,7 +39,7 @@ def examine(answer):
         raise Wrong(f"double(1) is {got[0].item():g}; expected 2.", "Multiply by two.")
 
 
-EXERCISE = Exercise("double", "00_test", 2, double, examine, "Twice the number.", seconds=1.0)
+EXERCISE = Exercise("double", "00_test", 2, double, examine, "Twice the number.", seconds=3.0)
 
 
 def no_return(x):
