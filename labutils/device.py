@@ -7,6 +7,8 @@ import random
 import numpy as np
 import torch
 
+from labutils import speed
+
 
 def _available() -> list[str]:
     names = ["cpu"]
@@ -59,7 +61,7 @@ def seed_everything(seed: int) -> None:
 
 
 def describe_environment(device: torch.device) -> str:
-    """Answer with one line for a notebook's setup cell: versions, device, threads."""
+    """Answer with one line for a notebook's setup cell: versions, device, how it computes."""
     where = f"{torch.get_num_threads()} CPU threads"
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
@@ -67,5 +69,5 @@ def describe_environment(device: torch.device) -> str:
         where = "Apple GPU"
     return (
         f"Python {platform.python_version()} · torch {torch.__version__} · "
-        f"device {device.type} ({where})"
+        f"device {device.type} ({where}) · {speed.describe(device)}"
     )

@@ -5,7 +5,6 @@ The loop itself is in :func:`fit`; everything else here measures or reports.
 
 import contextlib
 import copy
-import functools
 import math
 import os
 import statistics
@@ -18,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from labutils import speed
+
 CHECK_EVERY = 100  # batches between two looks at the loss: a look makes a GPU wait
-SMALL_BATCH = 32  # images; steps below this run on one CPU thread
 
 
 @dataclass
@@ -120,7 +120,7 @@ def fit(
             ``"epoch"`` or ``"batch"`` (as ``OneCycleLR`` wants). ``ReduceLROnPlateau`` is given
             the test loss, or the training loss where there is no test loader.
         grad_clip: the gradient's norm is scaled down to this, if larger.
-        dtype: compute the model in this type by autocast (see :func:`fast_dtype`); the loss is
+        dtype: compute the model in this type by autocast (see ``speed.fast_dtype``); the loss is
             always computed in float32. ``None``: the model's own type, nothing is cast.
         train_eval_loader: training images without augmentation, for ``History.train_accuracy``.
         checkpoint: a file to save to after every epoch, and to go on from if it is there. See
@@ -153,32 +153,33 @@ def fit(
     epoch, losses = len(history), []
     progress = _progress_bar(train_loader, num_epochs, done=epoch)
     try:
-        with progress, _few_threads_for(train_loader), _clear_errors():
+        with progress, _clear_errors():
             for epoch in range(len(history), num_epochs):
                 start = time.perf_counter()
                 losses, sizes = [], []
                 model.train()
-                for images, labels in train_loader:
-                    images, labels = images.to(device), labels.to(device)
-                    optimizer.zero_grad()
-                    with autocast:
-                        logits = model(images)
-                    if not losses:
-                        _check_batch(logits, labels, loss_fn, train_loader)
-                    loss = loss_fn(logits.float(), labels)
-                    loss.backward()
-                    if grad_clip is not None:
-                        nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-                    optimizer.step()
-                    if scheduler is not None and step_scheduler == "batch":
-                        scheduler.step()
+                with speed.threads_for(model, _batch_size(train_loader)):
+                    for images, labels in train_loader:
+                        images, labels = images.to(device), labels.to(device)
+                        optimizer.zero_grad()
+                        with autocast:
+                            logits = model(images)
+                        if not losses:
+                            _check_batch(logits, labels, loss_fn, train_loader)
+                        loss = loss_fn(logits.float(), labels)
+                        loss.backward()
+                        if grad_clip is not None:
+                            nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+                        optimizer.step()
+                        if scheduler is not None and step_scheduler == "batch":
+                            scheduler.step()
 
-                    losses.append(loss.detach())
-                    sizes.append(len(labels))
-                    progress.update()
-                    if len(losses) % CHECK_EVERY == 0:
-                        _check_loss(loss.item(), epoch, len(losses))
-                        progress.set_postfix(epoch=epoch + 1, loss=f"{loss.item():.3f}")
+                        losses.append(loss.detach())
+                        sizes.append(len(labels))
+                        progress.update()
+                        if len(losses) % CHECK_EVERY == 0:
+                            _check_loss(loss.item(), epoch, len(losses))
+                            progress.set_postfix(epoch=epoch + 1, loss=f"{loss.item():.3f}")
 
                 measured = _summary(losses, sizes, epoch)
                 measured["lr"] = optimizer.param_groups[0]["lr"]
@@ -295,12 +296,11 @@ def estimate_seconds(
             with torch.inference_mode(), autocast:
                 probe(images)
 
-        with _few_threads_for(loader):
+        with speed.threads_for(probe, _batch_size(loader)):
             seconds = _time_steps(train_step, probe, loader, max_batches, max_seconds) * len(loader)
-            if test_loader is not None:
-                seconds += _time_steps(
-                    test_step, probe, test_loader, max_batches, max_seconds
-                ) * len(test_loader)
+        if test_loader is not None:
+            test_seconds = _time_steps(test_step, probe, test_loader, max_batches, max_seconds)
+            seconds += test_seconds * len(test_loader)
     finally:
         restore_random_states(states, [loader, test_loader])
     return num_epochs * seconds
@@ -335,31 +335,6 @@ def _time_steps(step, model, loader, max_batches, max_seconds) -> float:
     return statistics.median(times[1:] or times)
 
 
-def fast_dtype(device: torch.device | str) -> torch.dtype | None:
-    """Answer with ``torch.bfloat16`` where this device computes with it faster, else ``None``.
-
-    The device itself is asked: two matrix products in turn, bfloat16 against float32, a few
-    milliseconds in all.
-    """
-    return _measured_fast_dtype(str(device))
-
-
-@functools.cache
-def _measured_fast_dtype(device: str) -> torch.dtype | None:
-    size = 4096 if device.startswith("cuda") else 512
-    best = {torch.float32: math.inf, torch.bfloat16: math.inf}
-    try:
-        matrices = {dtype: torch.ones(size, size, device=device, dtype=dtype) for dtype in best}
-        for _ in range(7):
-            for dtype, matrix in matrices.items():
-                start = time.perf_counter()
-                (matrix @ matrix)[0, 0].item()  # item() waits for the GPU
-                best[dtype] = min(best[dtype], time.perf_counter() - start)
-    except RuntimeError:  # a device without the type
-        return None
-    return torch.bfloat16 if best[torch.bfloat16] < 0.8 * best[torch.float32] else None
-
-
 # --- the small parts of the loop --------------------------------------------------------------
 
 
@@ -368,23 +343,14 @@ def device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
+def _batch_size(loader) -> int | None:
+    return getattr(loader, "batch_size", None)
+
+
 def _autocast(device, dtype):
     if dtype is None:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=dtype)
-
-
-@contextlib.contextmanager
-def _few_threads_for(loader):
-    """Run small steps on one thread: more would wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    batch_size = getattr(loader, "batch_size", None)
-    if batch_size is not None and batch_size < SMALL_BATCH:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _progress_bar(loader, num_epochs, done):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from labutils import speed
 from labutils.budget import pick_budget
 from labutils.device import describe_environment, pick_device, seed_everything
 
@@ -71,6 +72,7 @@ def test_a_seed_repeats_all_three_generators():
 def test_the_environment_line_names_versions_and_device():
     line = describe_environment(CPU)
     assert torch.__version__ in line and "device cpu" in line and "\n" not in line
+    assert line.endswith(speed.describe(CPU))
 
 
 def test_budget_by_device_and_data():

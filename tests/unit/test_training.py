@@ -192,7 +192,7 @@ def test_bfloat16_computes_the_model_but_not_the_loss():
     assert model[1].weight.dtype == torch.float32
 
 
-def test_small_batches_run_on_one_thread_and_the_setting_comes_back():
+def test_small_steps_run_on_one_thread_and_evaluation_on_all():
     before = torch.get_num_threads()
     seen = []
 
@@ -205,12 +205,12 @@ def test_small_batches_run_on_one_thread_and_the_setting_comes_back():
         torch.set_num_threads(2)
         for size in (8, 32):
             model = Watching(48, 10)
-            batches = data.Batches(image_set(32), size)
-            training.fit(model, batches, optimizer=sgd(model), num_epochs=1, verbose=False)
+            batches, tests = (data.Batches(image_set(32), size) for _ in range(2))
+            training.fit(model, batches, tests, optimizer=sgd(model), num_epochs=1, verbose=False)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert seen == [1] * 4 + [2]
+    assert seen == [1] * 4 + [2] * 4 + [2] * 2  # training, then evaluation
 
 
 def test_an_interrupt_keeps_what_was_learned(capsys):
@@ -425,12 +425,6 @@ def test_estimate_grows_with_the_epochs_and_is_near_the_truth():
 )
 def test_seconds_in_words(seconds, words):
     assert training.say_seconds(seconds) == words
-
-
-def test_fast_dtype_is_bfloat16_or_nothing_and_stays():
-    first = training.fast_dtype("cpu")
-    assert first in (None, torch.bfloat16)
-    assert training.fast_dtype(torch.device("cpu")) is first
 
 
 # --- History ----------------------------------------------------------------------------------

@@ -1,0 +1,122 @@
+"""How a device computes fastest: number type, memory format and threads.
+
+Each choice can be made for it by an environment variable:
+
+- ``LABUTILS_DTYPE``: ``float32`` or ``bfloat16``;
+- ``LABUTILS_MEMORY_FORMAT``: ``contiguous`` or ``channels_last``;
+- ``LABUTILS_THREADS``: CPU threads of a training step, whatever its size.
+"""
+
+import contextlib
+import functools
+import math
+import os
+import time
+
+import torch
+from torch import nn
+
+# Up to so many images, through a network of fewer parameters, a training step runs on one thread.
+SMALL_BATCH = 16
+SMALL_NETWORK = 1_000_000
+
+
+def fast_dtype(device: torch.device | str) -> torch.dtype | None:
+    """Answer with ``torch.bfloat16`` where this device computes with it faster, else ``None``.
+
+    The device itself is asked: two matrix products in turn, bfloat16 against float32, a few
+    milliseconds in all.
+
+    Raises:
+        ValueError: ``LABUTILS_DTYPE`` is neither ``float32`` nor ``bfloat16``.
+    """
+    wish = _wish("LABUTILS_DTYPE", ("float32", "bfloat16"))
+    if wish:
+        return torch.bfloat16 if wish == "bfloat16" else None
+    return _measured_fast_dtype(str(device))
+
+
+@functools.cache
+def _measured_fast_dtype(device: str) -> torch.dtype | None:
+    size = 4096 if device.startswith("cuda") else 512
+    best = {torch.float32: math.inf, torch.bfloat16: math.inf}
+    try:
+        matrices = {dtype: torch.ones(size, size, device=device, dtype=dtype) for dtype in best}
+        for _ in range(7):
+            for dtype, matrix in matrices.items():
+                start = time.perf_counter()
+                (matrix @ matrix)[0, 0].item()  # item() waits for the GPU
+                best[dtype] = min(best[dtype], time.perf_counter() - start)
+    except RuntimeError:  # a device without the type
+        return None
+    return torch.bfloat16 if best[torch.bfloat16] < 0.8 * best[torch.float32] else None
+
+
+def fast_memory_format(device: torch.device | str) -> torch.memory_format:
+    """Answer with the memory format in which convolutional networks run faster on this device.
+
+    ``torch.channels_last``, the channels of a pixel side by side, where the libraries that PyTorch
+    computes with are made for it: oneDNN on a CPU, cuDNN on a GPU. Elsewhere
+    ``torch.contiguous_format``, the pixels of a channel side by side.
+
+    Raises:
+        ValueError: ``LABUTILS_MEMORY_FORMAT`` is neither ``contiguous`` nor ``channels_last``.
+    """
+    wish = _wish("LABUTILS_MEMORY_FORMAT", ("contiguous", "channels_last"))
+    backends = {"cpu": torch.backends.mkldnn, "cuda": torch.backends.cudnn}
+    backend = backends.get(torch.device(device).type)
+    channels_last = backend is not None and backend.is_available()
+    if wish:
+        channels_last = wish == "channels_last"
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+@contextlib.contextmanager
+def threads_for(model: nn.Module, batch_size: int | None):
+    """Within this block small training steps run on one CPU thread, large ones on all.
+
+    In a small step the threads wait for each other about as long as they work, and many times as
+    long where another program keeps one of the cores busy.
+
+    Raises:
+        ValueError: ``LABUTILS_THREADS`` is no whole number of at least 1.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(_number_of_threads(model, batch_size) or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _number_of_threads(model, batch_size) -> int | None:
+    wish = os.environ.get("LABUTILS_THREADS", "").strip()
+    if wish and not (wish.isdecimal() and int(wish) > 0):
+        raise ValueError(
+            f"LABUTILS_THREADS is {wish!r}; expected a whole number of at least 1. "
+            "Set one, or unset it to let the size of a training step decide."
+        )
+    if wish:
+        return int(wish)
+    is_small = batch_size is not None and batch_size <= SMALL_BATCH
+    if is_small and sum(parameter.numel() for parameter in model.parameters()) < SMALL_NETWORK:
+        return 1
+    return None
+
+
+def describe(device: torch.device | str) -> str:
+    """Answer with what large networks compute in on this device: ``bfloat16, channels last``."""
+    dtype = fast_dtype(device) or torch.float32
+    channels_last = fast_memory_format(device) is torch.channels_last
+    return f"{str(dtype).removeprefix('torch.')}, channels {'last' if channels_last else 'first'}"
+
+
+def _wish(variable: str, choices: tuple[str, ...]) -> str:
+    """Answer with what the environment asks for, or with an empty text."""
+    wish = os.environ.get(variable, "").strip().lower()
+    if wish and wish not in choices:
+        raise ValueError(
+            f"{variable} is {wish!r}; expected {' or '.join(choices)}. "
+            "Set one of these, or unset it to let the device decide."
+        )
+    return wish

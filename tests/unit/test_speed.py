@@ -1,0 +1,108 @@
+"""How a device computes fastest: what it answers itself, and what the environment asks for."""
+
+import pytest
+import torch
+from torch import nn
+
+from labutils import recipes, speed
+
+VARIABLES = ("LABUTILS_DTYPE", "LABUTILS_MEMORY_FORMAT", "LABUTILS_THREADS")
+
+
+@pytest.fixture(autouse=True)
+def no_wishes_and_two_threads(monkeypatch):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_fast_dtype_is_bfloat16_or_nothing_and_stays():
+    first = speed.fast_dtype("cpu")
+    assert first in (None, torch.bfloat16)
+    assert speed.fast_dtype(torch.device("cpu")) is first
+
+
+def test_a_device_without_bfloat16_computes_in_float32(monkeypatch):
+    def refuse(*shape, dtype, **options):
+        raise RuntimeError(f"{dtype} is not supported")
+
+    monkeypatch.setattr(torch, "ones", refuse)
+    assert speed._measured_fast_dtype.__wrapped__("cpu") is None
+
+
+@pytest.mark.parametrize(
+    ("device", "has_library", "expected"),
+    [
+        ("cpu", True, torch.channels_last),
+        ("cpu", False, torch.contiguous_format),
+        ("mps", True, torch.contiguous_format),
+    ],
+)
+def test_channels_last_where_the_library_is_made_for_it(monkeypatch, device, has_library, expected):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: has_library)
+    assert speed.fast_memory_format(device) is expected
+
+
+def test_the_environment_decides(monkeypatch):
+    monkeypatch.setenv("LABUTILS_DTYPE", "Float32")
+    monkeypatch.setenv("LABUTILS_MEMORY_FORMAT", "contiguous")
+    assert speed.describe("cpu") == "float32, channels first"
+    monkeypatch.setenv("LABUTILS_DTYPE", "bfloat16")
+    monkeypatch.setenv("LABUTILS_MEMORY_FORMAT", "channels_last")
+    assert speed.describe("cpu") == "bfloat16, channels last"
+
+
+def threads(model, batch_size):
+    with speed.threads_for(model, batch_size):
+        inside = torch.get_num_threads()
+    assert torch.get_num_threads() == 2
+    return inside
+
+
+def test_one_thread_for_small_batches_of_small_networks():
+    small, large = nn.Linear(3, 4), nn.Linear(1000, 1000)
+    assert threads(small, 8) == threads(small, speed.SMALL_BATCH) == 1
+    assert threads(small, speed.SMALL_BATCH + 1) == threads(small, None) == 2
+    assert threads(large, 8) == 2
+
+
+def test_threads_by_wish(monkeypatch):
+    monkeypatch.setenv("LABUTILS_THREADS", "3")
+    assert threads(nn.Linear(3, 4), 8) == 3
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "ask"),
+    [
+        ("LABUTILS_DTYPE", "float16", lambda: speed.fast_dtype("cpu")),
+        ("LABUTILS_MEMORY_FORMAT", "nhwc", lambda: speed.fast_memory_format("cpu")),
+        ("LABUTILS_THREADS", "0", lambda: threads(nn.Linear(3, 4), 8)),
+        ("LABUTILS_THREADS", "two", lambda: threads(nn.Linear(3, 4), 8)),
+    ],
+)
+def test_a_wish_that_cannot_be_is_named(monkeypatch, variable, value, ask):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=f"{variable} is '{value}'; expected .*unset it"):
+        ask()
+
+
+def test_a_recipe_uses_what_is_chosen(monkeypatch):
+    from labutils.data import ImageSet
+
+    images = ImageSet(
+        torch.zeros(64, 32, 32, 3, dtype=torch.uint8),
+        torch.zeros(64, dtype=torch.int64),
+        classes="ab",
+        name="cifar10",
+        source="local",
+    )
+    for wish in ("contiguous", "channels_last"):
+        monkeypatch.setenv("LABUTILS_MEMORY_FORMAT", wish)
+        train, _ = recipes.CNN_LOGITS["cpu"].make_batches(images, images)
+        assert train.channels_last == (wish == "channels_last")
+    monkeypatch.setenv("LABUTILS_DTYPE", "bfloat16")
+    assert recipes.VGG11["cpu"].fit_settings("cpu")["dtype"] is torch.bfloat16
+    assert recipes.CNN_LOGITS["cpu"].fit_settings("cpu")["dtype"] is None
