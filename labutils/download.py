@@ -1,7 +1,7 @@
 """Download dataset files from a list of mirrors. Whatever the mirror, the checksum decides.
 
 libcurl does the transfers (``labutils.transfer``): it gives up a slow mirror, goes on where a
-broken transfer stopped, and follows the proxy settings.
+broken transfer stopped, on the next mirror too, and follows the proxy settings.
 A file is fetched under a temporary name, verified, and only then renamed: what bears a dataset's
 name is whole.
 """
@@ -12,14 +12,14 @@ import os
 import shutil
 import tarfile
 import tempfile
-import time
+import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from labutils import readers, transfer
 from labutils.transfer import MirrorFailed
 
-OFFLINE_SECONDS = 7  # spent connecting in vain before we say that there is no network
 MAX_TRIES = 3  # of one mirror, each going on where the one before was cut off
 LOCK_SECONDS = 3600  # to wait for another process that fetches the same dataset
 
@@ -52,14 +52,16 @@ def download(spec, folder: Path, warn, *, patient: bool = False) -> None:
         DownloadError: no mirror delivered, or the files cannot be stored.
     """
     try:
-        with lock(spec, folder):
+        with lock(spec, folder) as locked:
             if not readers.verify(spec, folder):
                 return  # another process was faster
-            _Download(spec, folder, warn, patient).run()
+            _Download(spec, folder, warn, patient, alone=locked).run()
     except OSError as error:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+        advice = "free some space, or name" if full else "name"
         raise DownloadError(
-            f"{spec.title} cannot be stored in {folder} ({_reason(error)})",
+            f"{spec.title} cannot be stored in {folder} ({_reason(error)}): {advice} a folder of "
+            "your own in LABUTILS_DATA_DIR",
             "disk full" if full else "nowhere to store it",
             storage=True,
         ) from error
@@ -90,16 +92,21 @@ def cache_of(folder: Path) -> Path:
 
 
 class _Download:
-    """One run over the files of a dataset, the lock being held."""
+    """One run over the files of a dataset.
 
-    def __init__(self, spec, folder, warn, patient):
+    ``alone`` says that the lock is held. Without it, another process may be fetching too: then the
+    partial files have names that no other process has.
+    """
+
+    def __init__(self, spec, folder, warn, patient, alone):
         self.spec = spec
         self.folder = folder
         self.cache = cache_of(folder)
         self.warn = warn
         self.patient = patient
+        self.part_ending = ".part" if alone else f".{uuid.uuid4().hex}.part"
         self.mirrors = mirrors(spec)
-        self.seconds_unreachable = 0.0
+        self.offline = None  # why not one URL can be reached; empty if one can; None: not known
         self.unreachable = []  # what was said of mirrors that did not answer
         self.failures = []  # what went wrong with those that did
 
@@ -118,10 +125,8 @@ class _Download:
 
     def _fetch(self, file, target):
         """Fetch one file from the first mirror that delivers it."""
-        part = self.cache / f"{file.name}.part"
+        part = self.cache / f"{file.name}{self.part_ending}"
         for mirror in list(self.mirrors):
-            if self.seconds_unreachable > OFFLINE_SECONDS:
-                break
             try:
                 self._fetch_from(mirror, file, part)
             except MirrorFailed as failure:
@@ -136,15 +141,17 @@ class _Download:
 
     def _fetch_from(self, mirror, file, part):
         for attempt in range(1, MAX_TRIES + 1):
-            resumed = part.is_file() and part.stat().st_size > 0
+            there = part.stat().st_size if part.is_file() else 0
             try:
-                if not resumed or part.stat().st_size != file.size:
+                if there > file.size:
+                    part.unlink()
+                if there != file.size:
                     self._transfer(mirror, file, part)
                 _check(part, file)
                 return
             except MirrorFailed as failure:
                 # The wrong bytes may have been those of a mirror before: once more from the start.
-                spoiled = resumed and not part.exists()
+                spoiled = there and not part.exists()
                 if attempt == MAX_TRIES or not (failure.try_again or spoiled):
                     raise
             except OSError:  # a full disk, most likely: leave it no fuller than it was
@@ -155,14 +162,12 @@ class _Download:
         if "://" not in mirror:
             _copy_from_folder(Path(mirror), self.spec, file, part)
             return
+        if self.offline is None:
+            self.offline = transfer.why_unreachable([m for m in self.mirrors if "://" in m])
+        if self.offline:
+            raise MirrorFailed(self.offline[mirror], unreachable=True)
         url = mirror if mirror.endswith(file.name) else f"{mirror.rstrip('/')}/{file.name}"
-        began = time.monotonic()
-        try:
-            transfer.fetch(url, file, part, patient=self.patient)
-        except MirrorFailed as failure:
-            if failure.unreachable:
-                self.seconds_unreachable += time.monotonic() - began
-            raise
+        transfer.fetch(url, file, part, patient=self.patient)
 
     def _note(self, mirror, failure):
         line = f"{label(mirror)}: {failure}"
@@ -177,16 +182,19 @@ class _Download:
         title = self.spec.title
         if not self.failures:
             return DownloadError(
-                f"no mirror of {title} can be reached ({self.unreachable[0]})", "no network"
+                f"no mirror of {title} can be reached ({self.unreachable[0]}): look at the network "
+                "connection, then load it again",
+                "no network",
             )
         kept = part.stat().st_size if part.is_file() else 0
-        advice = ""
         if kept:
             advice = (
-                f"; {kept / 1e6:,.1f} MB are kept, and "
+                f"{kept / 1e6:,.1f} MB are kept, and "
                 f"`python -m labutils data fetch {self.spec.name} --patient` goes on from there"
             )
-        return DownloadError(f"no mirror delivered {title}{advice}")
+        else:
+            advice = "try again later, or name a folder that holds it in LABUTILS_DATA_DIR"
+        return DownloadError(f"no mirror delivered {title}: {advice}")
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -198,9 +206,11 @@ def _copy_from_folder(folder, spec, file, part):
     for candidate in (folder / file.name, folder / spec.folder / file.name):
         if candidate.is_file():
             try:
-                shutil.copyfile(candidate, part)
-            except PermissionError as error:
-                raise MirrorFailed(f"cannot be read ({_reason(error)})") from None
+                source = open(candidate, "rb")
+            except OSError as error:
+                raise MirrorFailed(f"{file.name} cannot be read ({_reason(error)})") from None
+            with source, open(part, "wb") as copy:
+                shutil.copyfileobj(source, copy)
             return
     raise MirrorFailed(f"the folder holds no {file.name}")
 
@@ -214,14 +224,8 @@ def _check(part, file):
     """Raise MirrorFailed, and delete ``part``, if it is not the file it should be."""
     if _is_whole(part, file):
         return
-    with open(part, "rb") as stream:
-        begin = stream.read(100).lstrip().lower()
     size = part.stat().st_size
     part.unlink()
-    if begin.startswith((b"<!doctype", b"<html")):
-        raise MirrorFailed(
-            f"a web page came instead of {file.name}; perhaps this network wants a login first"
-        )
     if size != file.size:
         raise MirrorFailed(f"sent {size:,} bytes, {file.name} has {file.size:,}")
     raise MirrorFailed(f"{file.name} came with wrong bytes (checksum), thrown away")
@@ -256,7 +260,8 @@ def lock(spec, folder: Path):
     """Let one process at a time change a dataset in ``folder``; the others wait.
 
     The operating system takes the lock back from a process that dies. Where the file system has
-    no locks (some network drives), all go ahead: the checksums and the renaming still hold.
+    no locks (some network drives), all go ahead, each with partial files of its own: the checksums
+    and the renaming still hold. The block is given whether the lock is held.
 
     Raises:
         DownloadError: it was held by another process for ``LOCK_SECONDS``.
@@ -280,9 +285,10 @@ def lock(spec, folder: Path):
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
             raise
     try:
-        for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
+        if lock.is_locked:
+            for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
+        yield lock.is_locked
     finally:
         lock.release()
 
@@ -294,8 +300,15 @@ def _own_mirrors() -> list[str]:
     for piece in text.split(","):
         piece = piece.strip()
         # A folder's name may hold spaces.
-        found += [piece] if Path(piece).is_dir() else piece.split()
-    return [mirror for mirror in found if mirror]
+        found += [piece] if Path(piece).expanduser().is_dir() else piece.split()
+    return [_folder(mirror) for mirror in found if mirror]
+
+
+def _folder(mirror: str) -> str:
+    """A folder written as ``file:///srv/data`` or ``~/data`` as a plain path; a URL as it is."""
+    if mirror.startswith("file:"):
+        return url2pathname(urlsplit(mirror).path)
+    return mirror if "://" in mirror else str(Path(mirror).expanduser())
 
 
 def label(mirror: str) -> str:

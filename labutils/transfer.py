@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-CONNECT_SECONDS = 2.5  # for a mirror to answer at all
+NETWORK_SECONDS = 3  # for the first of all mirrors to answer, else there is no network
+CONNECT_SECONDS = 5  # for a certain mirror to answer, once one has shown that there is a network
 MIN_SPEED = 100_000  # bytes a second: a mirror that is slower than this ...
 SLOW_SECONDS = 10  # ... for this long is given up
 MAX_REDIRECTS = 5
@@ -21,90 +22,188 @@ class MirrorFailed(Exception):
         self.try_again = try_again
 
 
-def fetch(url: str, file, part: Path, *, patient: bool = False) -> None:
+def fetch(url: str, file, part: Path, *, patient: bool = False, ranges: bool = True) -> None:
     """Append to the file ``part`` what it lacks of ``file``, a ``labutils.readers.RemoteFile``.
+
+    Args:
+        patient: never give the mirror up for being slow.
+        ranges: ask only for what is lacking, where something is there.
 
     Raises:
         MirrorFailed: the transfer did not come to its end. What came is kept in ``part``, unless
             it is of no use.
         OSError: ``part`` cannot be written.
     """
-    try:
-        import pycurl
-    except ImportError as error:
-        raise MirrorFailed(f"downloads need pycurl ({error}): pip install pycurl") from None
-
+    pycurl = _pycurl()
     min_speed = 1 if patient else MIN_SPEED
     start = part.stat().st_size if part.is_file() else 0
-    problem = []  # exceptions inside libcurl's callbacks are kept here; it would only print them
-    curl = pycurl.Curl()
-    curl.setopt(pycurl.URL, url)
-    curl.setopt(pycurl.USERAGENT, "labutils")
-    curl.setopt(pycurl.CAINFO, _certificates())
-    curl.setopt(pycurl.NOSIGNAL, 1)
+    curl = _curl(url, CONNECT_SECONDS)
     curl.setopt(pycurl.FAILONERROR, 1)
     curl.setopt(pycurl.FOLLOWLOCATION, 1)
     curl.setopt(pycurl.MAXREDIRS, MAX_REDIRECTS)
-    curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * CONNECT_SECONDS))
     curl.setopt(pycurl.LOW_SPEED_LIMIT, min_speed)
     curl.setopt(pycurl.LOW_SPEED_TIME, SLOW_SECONDS)
-    curl.setopt(pycurl.RESUME_FROM_LARGE, start)
+    if start and ranges:
+        curl.setopt(pycurl.RANGE, f"{start}-")
     try:
         with open(part, "ab") as out, progress_bar(file.name, file.size, start) as bar:
-
-            def receive(data):
-                try:
-                    if out.tell() + len(data) > file.size:
-                        out.truncate(0)
-                        raise MirrorFailed(
-                            f"sends more than the {file.size:,} bytes of {file.name}"
-                        )
-                    out.write(data)
-                    bar.update(len(data))
-                except BaseException as error:
-                    problem.append(error)
-                    return 0
-
-            def interrupted(*_):  # called about once a second, so that Ctrl-C is heard
-                return 1 if problem else 0
-
-            curl.setopt(pycurl.WRITEFUNCTION, receive)
+            answer = _Answer(file, out, bar, start)
+            curl.setopt(pycurl.HEADERFUNCTION, answer.header)
+            curl.setopt(pycurl.WRITEFUNCTION, answer.body)
             curl.setopt(pycurl.NOPROGRESS, 0)
-            curl.setopt(pycurl.XFERINFOFUNCTION, interrupted)
+            curl.setopt(pycurl.XFERINFOFUNCTION, answer.interrupted)
             curl.perform()
     except pycurl.error as error:
-        if problem:
-            raise problem[0] from None
-        code, text = error.args
-        raise _explain(pycurl, curl, code, text, part, min_speed) from None
+        if answer.problem:
+            raise answer.problem from None
+        if curl.getinfo(pycurl.RESPONSE_CODE) == 416 and start and ranges:
+            return fetch(url, file, part, patient=patient, ranges=False)
+        raise _explain(curl, *error.args, min_speed=min_speed) from None
     finally:
         curl.close()
         if part.is_file() and part.stat().st_size == 0:
             part.unlink()
 
 
-def _explain(pycurl, curl, code, text, part, min_speed) -> MirrorFailed:
+def why_unreachable(urls: list[str]) -> dict[str, str]:
+    """Knock at all the URLs' hosts at once: does any of them answer within ``NETWORK_SECONDS``?
+
+    Answers with an empty dictionary as soon as one does; else with what went wrong, by URL.
+    """
+    pycurl = _pycurl()
+    multi = pycurl.CurlMulti()
+    waiting = {_curl(url, NETWORK_SECONDS): url for url in urls}
+    for curl in waiting:
+        curl.setopt(pycurl.CONNECT_ONLY, 1)
+        multi.add_handle(curl)
+    reasons = {}
+    try:
+        while waiting:
+            multi.perform()
+            _, connected, failed = multi.info_read()
+            if connected:
+                return {}
+            for curl, code, text in failed:
+                failure = _explain(curl, code, text)
+                late = code == pycurl.E_OPERATION_TIMEDOUT and curl.getinfo(pycurl.CONNECT_TIME)
+                if late or not failure.unreachable:  # it is there, and something else is wrong
+                    return {}
+                reasons[waiting.pop(curl)] = str(failure)
+                multi.remove_handle(curl)
+                curl.close()
+            multi.select(0.1)
+        return reasons
+    finally:
+        for curl in waiting:
+            multi.remove_handle(curl)
+            curl.close()
+        multi.close()
+
+
+def _pycurl():
+    try:
+        import pycurl
+    except ImportError as error:
+        raise MirrorFailed(f"downloads need pycurl ({error}): pip install pycurl") from None
+    return pycurl
+
+
+def _curl(url, connect_seconds):
+    """Answer with a libcurl handle for a URL: who asks, whom to trust, how long to wait."""
+    pycurl = _pycurl()
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    curl.setopt(pycurl.USERAGENT, "labutils")
+    curl.setopt(pycurl.CAINFO, _certificates())
+    curl.setopt(pycurl.NOSIGNAL, 1)
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * connect_seconds))
+    return curl
+
+
+class _Answer:
+    """A mirror's answer: what it announces, and the bytes that are appended to ``out``.
+
+    A mirror that ignores the request for the rest sends the whole file: what is there is skipped.
+    """
+
+    def __init__(self, file, out, bar, start):
+        self.file, self.out, self.bar = file, out, bar
+        self.start = start
+        self.status, self.length = 0, None
+        self.skip = None  # bytes still to pass over; not known before the first byte
+        self.problem = None  # libcurl would only print an exception inside its callbacks
+
+    def header(self, line: bytes):
+        if status := re.match(rb"HTTP/\S+ (\d+)", line):  # one for each redirect
+            self.status, self.length = int(status[1]), None
+        elif length := re.match(rb"content-length: *(\d+)", line, re.IGNORECASE):
+            self.length = int(length[1])
+
+    def body(self, data: bytes):
+        try:
+            if self.skip is None:
+                self._begin(data)
+            skipped = min(self.skip, len(data))
+            self.skip -= skipped
+            self._append(data[skipped:])
+        except BaseException as error:
+            self.problem = error
+            return 0
+
+    def interrupted(self, *_):
+        """Called about once a second, so that Ctrl-C is heard."""
+        return 1 if self.problem else 0
+
+    def _begin(self, data):
+        """Look at the first bytes, before any of them is kept."""
+        whole = self.status != 206
+        self.skip = self.start if whole else 0
+        if whole and data.lstrip()[:100].lower().startswith((b"<!doctype", b"<html")):
+            raise MirrorFailed(
+                f"a web page came instead of {self.file.name}; perhaps this network wants a login "
+                "first"
+            )
+        if self.length is not None:
+            size = self.length + (0 if whole else self.start)
+            if size != self.file.size:
+                raise self._another_file(f"{size:,}")
+
+    def _append(self, data):
+        if self.out.tell() + len(data) > self.file.size:
+            self.out.truncate(self.start)
+            raise self._another_file(f"more than {self.file.size:,}")
+        self.out.write(data)
+        self.bar.update(len(data))
+
+    def _another_file(self, size):
+        return MirrorFailed(f"sends {size} bytes, {self.file.name} has {self.file.size:,}")
+
+
+def _explain(curl, code, text, min_speed=MIN_SPEED) -> MirrorFailed:
     """Turn libcurl's error into a sentence that says what happened or what to do."""
+    pycurl = _pycurl()
     if code == pycurl.E_ABORTED_BY_CALLBACK:
         raise KeyboardInterrupt
 
     # It was not reached.
     if code == pycurl.E_COULDNT_RESOLVE_HOST:
         return MirrorFailed("its name cannot be resolved", unreachable=True)
-    if code == pycurl.E_COULDNT_RESOLVE_PROXY or re.search("proxy|CONNECT tunnel", text, re.I):
-        sentence = f"the proxy refuses ({text}); see the variables HTTPS_PROXY and NO_PROXY"
+    status = curl.getinfo(pycurl.RESPONSE_CODE)
+    proxy_status = 407 if status == 407 else curl.getinfo(pycurl.HTTP_CONNECTCODE)
+    if proxy_status >= 400 or re.search("proxy|CONNECT tunnel", text, re.IGNORECASE):
+        said = f"HTTP {proxy_status}" if proxy_status >= 400 else text
+        sentence = f"the proxy refuses ({said}); see the variables HTTPS_PROXY and NO_PROXY"
         return MirrorFailed(sentence, unreachable=True)
     if code == pycurl.E_COULDNT_CONNECT:
         return MirrorFailed("it takes no connection", unreachable=True)
     too_slow = code == pycurl.E_OPERATION_TIMEDOUT and "too slow" in text
     if code == pycurl.E_OPERATION_TIMEDOUT and not too_slow:
-        return MirrorFailed(f"no answer within {CONNECT_SECONDS:g} s", unreachable=True)
+        return MirrorFailed(
+            f"no answer within {curl.getinfo(pycurl.TOTAL_TIME):.0f} s", unreachable=True
+        )
 
     # It was reached, and did not deliver.
-    status = curl.getinfo(pycurl.RESPONSE_CODE)
-    if code == pycurl.E_RANGE_ERROR or status == 416:
-        part.unlink(missing_ok=True)
-        return MirrorFailed("it cannot go on in the middle of a file", try_again=True)
     if too_slow:
         return MirrorFailed(f"slower than {min_speed / 1000:,g} kB/s for {SLOW_SECONDS} s")
     if code == pycurl.E_HTTP_RETURNED_ERROR:
@@ -112,6 +211,11 @@ def _explain(pycurl, curl, code, text, part, min_speed) -> MirrorFailed:
         return MirrorFailed(f"HTTP {status} ({meaning.get(status, 'an error of the server')})")
     if code == pycurl.E_TOO_MANY_REDIRECTS:
         return MirrorFailed(f"it redirects more than {MAX_REDIRECTS} times")
+    if code == pycurl.E_SSL_CACERT_BADFILE:
+        return MirrorFailed(
+            f"{text}: SSL_CERT_FILE (or CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE) must name a file with "
+            "certificates, or nothing"
+        )
     if code in (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CONNECT_ERROR):
         return MirrorFailed(_tls_advice(text))
     broken = ("PARTIAL_FILE", "GOT_NOTHING", "RECV_ERROR", "SEND_ERROR", "HTTP2")

@@ -67,7 +67,7 @@ class Exercise:
         examine: raises :class:`Wrong` or :class:`NotDone`; returns a remark or None when right.
         idea: the way to the solution in a sentence or two (never code), shown from the third
             failure on.
-        seconds: how long an answer may take before it is called endless.
+        seconds: how long an answer may compute before it is called endless.
     """
 
     name: str

@@ -131,6 +131,7 @@ class _Class:
 
     def job(self, submission: Submission, annotated: Path | None = None) -> Job:
         from labutils.checks import EXERCISES
+        from labutils.checks.timelimit import WALL_FACTOR
 
         out = self.arguments.out.resolve()
         place = out / "annotated" / _safe(submission.student) / f"{submission.notebook}.ipynb"
@@ -148,7 +149,7 @@ class _Class:
                 self.arguments.submissions.resolve(), out,
                 (self.arguments.notebooks / "solutions").resolve(),
             ),
-            cell_limit=max(seconds, default=20) + 10,
+            cell_limit=WALL_FACTOR * max(seconds, default=20) + 10,
             time_limit=self.arguments.time_limit,
             memory=int(self.arguments.memory_limit * 2**30),
         )  # fmt: skip

@@ -5,6 +5,8 @@
 
 import contextlib
 import re
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -22,14 +24,20 @@ BEHAVIOURS = {
     "drop": "cuts the connection after each third",
     "drop-at-once": "cuts the connection before it answers",
     "short": "says and sends half the length",
+    "short-unsaid": "sends half, without saying how long it is",
     "long": "says and sends a longer file",
     "wrong-bytes": "sends the right length, one byte changed",
+    "416": "refuses to send a part of the file",
     "403": "answers 403 forbidden",
     "404": "answers 404 not found",
     "503": "answers 503 overloaded",
     "loop": "redirects to itself for ever",
     "html": "answers with a login page",
+    "html-unsaid": "answers with a login page of unknown length",
 }
+
+
+LOGIN_PAGE = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
 
 
 class Server:
@@ -43,26 +51,80 @@ class Server:
     def url(self, behaviour: str) -> str:
         """Answer with the mirror URL for a behaviour."""
         assert behaviour in BEHAVIOURS, behaviour
-        return f"http://127.0.0.1:{self.port}/{behaviour}/"
+        return f"{self.scheme}://127.0.0.1:{self.port}/{behaviour}/"
 
 
 @contextlib.contextmanager
-def serve(folder: Path):
-    """Serve ``folder`` until the block ends."""
+def serve(folder: Path, certificate=None):
+    """Serve ``folder`` until the block ends; by https, with a certificate of ``trustme``."""
     server = Server(folder)
 
     class Handler(_Handler):
         owner = server
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
+    httpd = _QuietServer(("127.0.0.1", 0), Handler)
     server.port = httpd.server_address[1]
+    server.scheme = "https" if certificate else "http"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        # The handshake belongs into the connection's own thread: the first read does it.
+        httpd.socket = context.wrap_socket(
+            httpd.socket, server_side=True, do_handshake_on_connect=False
+        )
+    with _running(httpd):
+        try:
+            yield server
+        finally:
+            server.stopped.set()
+
+
+@contextlib.contextmanager
+def refusing_proxy(status: int):
+    """Answer with the URL of a proxy that refuses every request with an HTTP status."""
+
+    class Handler(_Handler):
+        def do_GET(self):
+            self._start(0, status)
+
+        do_CONNECT = do_GET
+
+    httpd = _QuietServer(("127.0.0.1", 0), Handler)
+    with _running(httpd):
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+
+
+@contextlib.contextmanager
+def black_hole():
+    """Answer with a URL that swallows what is sent to it, as a firewall does.
+
+    On Linux, a listening socket whose queue is full answers nobody any more.
+    """
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            visitor = stack.enter_context(socket.socket())
+            visitor.setblocking(False)
+            visitor.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """Broken connections are what this server is for."""
+
+
+@contextlib.contextmanager
+def _running(httpd):
     thread = threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield server
+        yield
     finally:
-        server.stopped.set()
         httpd.shutdown()
         httpd.server_close()
         thread.join()
@@ -81,12 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         behaviour, _, name = self.path.strip("/").partition("/")
         self.owner.requests[behaviour] += 1
-        content = (self.owner.folder / name).read_bytes()
+        content = (self.owner.folder / Path(name).name).read_bytes()
         getattr(self, f"_{behaviour.replace('-', '_')}")(content)
 
     def _start(self, length, status=200, **headers):
         self.send_response(status)
-        self.send_header("Content-Length", str(length))
+        if length is None:  # the end of the connection is the end of the file
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(length))
         for header, value in headers.items():
             self.send_header(header.replace("_", "-"), value)
         self.end_headers()
@@ -151,12 +216,22 @@ class _Handler(BaseHTTPRequestHandler):
     def _short(self, content):
         self._good(content[: len(content) // 2])
 
+    def _short_unsaid(self, content):
+        self._start(None)
+        self.wfile.write(content[: len(content) // 2])
+
     def _long(self, content):
         self._good(content + b"0" * 1000)
 
     def _wrong_bytes(self, content):
         middle = len(content) // 2
         self._good(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+
+    def _416(self, content):
+        if "Range" in self.headers:
+            self._start(0, 416)
+        else:
+            self._good(content)
 
     def _403(self, content):
         self._start(0, 403)
@@ -171,9 +246,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._start(0, 302, Location=self.path)
 
     def _html(self, content):
-        page = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
-        self._start(len(page), Content_Type="text/html")
-        self.wfile.write(page)
+        self._start(len(LOGIN_PAGE), Content_Type="text/html")
+        self.wfile.write(LOGIN_PAGE)
+
+    def _html_unsaid(self, content):
+        self._start(None, Content_Type="text/html")
+        self.wfile.write(LOGIN_PAGE)
 
 
 def wait_until(condition, seconds=20.0):

@@ -1,16 +1,13 @@
 """Downloads against a server that misbehaves: what arrives is right, or nothing is taken."""
 
-import dataclasses
 import errno
 import io
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +15,8 @@ from filelock import FileLock
 
 from labutils import data, download, readers, transfer
 from tests import toy_data
-from tests.faults.server import serve, wait_until
-
-ROOT = Path(__file__).parents[2]
-ARCHIVE = readers.CIFAR10.remote_files[0].name
+from tests.faults.disks import ARCHIVE, ROOT, assert_no_trace, part_of
+from tests.faults.server import wait_until
 
 # Behaviour of the only mirror, and what the user reads about it.
 USELESS = {
@@ -29,62 +24,21 @@ USELESS = {
     "stall": r"slower than 100 kB/s for 1 s",
     "silent": r"slower than 100 kB/s for 1 s",
     "drop-at-once": r"the connection breaks off",
-    "short": r"sent [\d,]+ bytes, cifar-10-python.tar.gz has [\d,]+",
-    "long": r"sends more than the [\d,]+ bytes of cifar-10-python.tar.gz",
+    "short": r"sends [\d,]+ bytes, cifar-10-python.tar.gz has [\d,]+",
+    "long": r"sends [\d,]+ bytes, cifar-10-python.tar.gz has [\d,]+",
+    "short-unsaid": r"sent [\d,]+ bytes, cifar-10-python.tar.gz has [\d,]+",
     "wrong-bytes": r"came with wrong bytes \(checksum\), thrown away",
     "403": r"HTTP 403 \(forbidden\)",
     "404": r"HTTP 404 \(not there\)",
     "503": r"HTTP 503 \(overloaded\)",
     "loop": r"it redirects more than 5 times",
     "html": r"a web page came instead of cifar-10-python.tar.gz; .* wants a login first",
+    "html-unsaid": r"a web page came instead of cifar-10-python.tar.gz; .* wants a login first",
 }
 KEEPS_WHAT_CAME = ("slow", "stall")
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mirror")
-    toy_data.build(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(files):
-    with serve(files) as server:
-        yield server
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """A data folder of its own, no other in sight, and short waits."""
-    folder = tmp_path / "data"
-    monkeypatch.setenv("LABUTILS_DATA", "auto")
-    monkeypatch.delenv("LABUTILS_MIRRORS", raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(data, "_folders", lambda: [folder])
-    monkeypatch.setattr(transfer, "SLOW_SECONDS", 1)
-    monkeypatch.setattr(readers, "read_sample", lambda spec, find_cache: toy_data.arrays(spec.name))
-    return folder
-
-
-@pytest.fixture
-def mirrors(files, store, monkeypatch):
-    """Call it with URLs or folders: these are the datasets' mirrors then."""
-    return lambda *urls: toy_data.install(files, urls, monkeypatch.setattr)
-
-
-def part_of(store):
-    return store / "cache" / f"{ARCHIVE}.part"
-
-
-def assert_no_trace(store):
-    """Nothing in the store that could be taken for data."""
-    names = {path.name for path in store.rglob("*") if path.is_file()}
-    assert names <= {"cifar10.lock", "mnist.lock"}
-
-
-# --- one mirror that fails ----------------------------------------------------------------------
+# --- one mirror that fails ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("behaviour", USELESS)
@@ -134,7 +88,7 @@ def test_second_load_is_local_and_asks_nobody(server, mirrors, capsys):
     assert "MNIST · 60 + 20 images · local copy, verified" in capsys.readouterr().out
 
 
-# --- resuming -----------------------------------------------------------------------------------
+# --- resuming -------------------------------------------------------------------------------------
 
 
 def test_dropped_connections_are_resumed_on_the_same_mirror(server, mirrors):
@@ -159,10 +113,33 @@ def test_next_mirror_goes_on_where_the_slow_one_stopped(server, mirrors, monkeyp
     assert sizes == [0, 50_000]
 
 
-def test_a_mirror_that_cannot_resume_starts_anew(server, mirrors):
-    mirrors(server.url("stall"), server.url("no-range"))
+@pytest.mark.parametrize("behaviour", ["no-range", "416"])
+def test_what_came_is_kept_where_the_next_mirror_cannot_go_on(behaviour, server, mirrors, capsys):
+    mirrors(server.url("stall"), server.url(behaviour))
     train, test = data.load("cifar10", source="full")
     assert toy_data.same(train, test, "cifar10")
+    assert "wrong bytes" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("behaviour", ["html", "html-unsaid", "short", "long", "404", "loop"])
+def test_a_useless_mirror_does_not_cost_what_an_earlier_one_sent(
+    behaviour, server, files, mirrors, store
+):
+    mirrors(server.url("stall"), server.url(behaviour))
+    assert data.load("cifar10")[0].is_sample
+    assert part_of(store).read_bytes() == (files / ARCHIVE).read_bytes()[:50_000]
+
+
+def test_a_mirror_whose_file_differs_is_found_out_and_the_next_one_delivers(
+    server, mirrors, capsys
+):
+    """It goes on from the first mirror's bytes, once more from the start, then comes the next."""
+    mirrors(server.url("stall"), server.url("wrong-bytes"), server.url("good"))
+    before = server.requests["wrong-bytes"]
+    train, test = data.load("cifar10", source="full")
+    assert toy_data.same(train, test, "cifar10")
+    assert server.requests["wrong-bytes"] - before == 2
+    assert "came with wrong bytes (checksum), thrown away" in capsys.readouterr().out
 
 
 def test_wrong_bytes_of_an_earlier_try_do_not_condemn_a_good_mirror(server, mirrors, store):
@@ -195,71 +172,6 @@ def test_patient_takes_a_slow_mirror(server, mirrors, store, monkeypatch):
     assert not readers.verify(readers.MNIST, store)
 
 
-# --- no network, proxies, certificates ---------------------------------------------------------
-
-
-def test_no_network_is_found_out_soon(mirrors, monkeypatch, capsys):
-    """Addresses that swallow every packet, as behind a firewall (TEST-NET of RFC 5737)."""
-    monkeypatch.setattr(transfer, "CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr(download, "OFFLINE_SECONDS", 0.5)
-    mirrors(*(f"http://192.0.2.{host}/" for host in range(1, 30)))
-    began = time.monotonic()
-    train, _ = data.load("cifar10")
-    assert time.monotonic() - began < 5
-    said = capsys.readouterr().out
-    assert train.is_sample
-    assert "no mirror of CIFAR-10 can be reached (192.0.2.1: " in said
-    assert "no network: results will differ from CIFAR-10" in said
-    assert len(said.splitlines()) == 2
-
-
-def test_refused_connections_count_as_no_network(mirrors, capsys):
-    mirrors("http://127.0.0.1:9/")
-    data.load("mnist")
-    assert "127.0.0.1:9: it takes no connection" in capsys.readouterr().out
-
-
-def test_dead_proxy_is_named(server, mirrors, monkeypatch, capsys):
-    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "")
-    mirrors("http://mirror.invalid/")
-    data.load("mnist")
-    said = capsys.readouterr().out
-    assert "proxy" in said and "HTTPS_PROXY" in said and "secret" not in said
-
-
-def test_password_of_a_mirror_is_not_shown(server, mirrors, capsys):
-    mirrors(server.url("403").replace("http://", "http://user:secret@"))
-    data.load("mnist")
-    said = capsys.readouterr().out
-    assert "HTTP 403" in said and "secret" not in said
-
-
-@pytest.mark.parametrize(
-    ("text", "advice"),
-    [
-        ("SSL certificate problem: certificate is not yet valid", "clock says"),
-        ("SSL certificate problem: certificate has expired", "clock says"),
-        ("self-signed certificate in certificate chain", "SSL_CERT_FILE"),
-    ],
-)
-def test_refused_certificate_says_what_to_look_at(text, advice):
-    assert advice in transfer._tls_advice(text)
-
-
-def test_a_plain_server_behind_https_is_a_failure_of_that_mirror(server, mirrors, capsys):
-    mirrors(server.url("good").replace("http:", "https:"), server.url("good"))
-    assert data.load("mnist")[0].source == "downloaded"
-    assert "no secure connection" in capsys.readouterr().out
-
-
-def test_without_pycurl_the_message_says_so(server, mirrors, monkeypatch, capsys):
-    mirrors(server.url("good"))
-    monkeypatch.setitem(sys.modules, "pycurl", None)
-    assert data.load("mnist")[0].is_sample
-    assert "pip install pycurl" in capsys.readouterr().out
-
-
 # --- a course's own mirror ------------------------------------------------------------------------
 
 
@@ -285,6 +197,14 @@ def test_tampered_folder_is_no_better_than_a_tampered_server(
     assert f"{tmp_path}: {ARCHIVE} came with wrong bytes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("spelling", ["file:///srv/the%20data", "/srv/the data", "~/the data"])
+def test_a_folder_may_be_written_in_several_ways(spelling, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/srv")
+    monkeypatch.setattr(Path, "is_dir", lambda path: str(path) == "/srv/the data")
+    monkeypatch.setenv("LABUTILS_MIRRORS", f"http://a.example, {spelling}")
+    assert download.mirrors(readers.MNIST)[:2] == ["http://a.example", "/srv/the data"]
+
+
 def test_mirrors_may_be_separated_by_spaces_or_commas(monkeypatch):
     monkeypatch.setenv("LABUTILS_MIRRORS", "http://a.example/x  https://b.example,/srv/data")
     first = download.mirrors(readers.MNIST)[:3]
@@ -296,116 +216,6 @@ def test_missing_mirror_folder_is_named(mirrors, server, monkeypatch, capsys):
     monkeypatch.setenv("LABUTILS_MIRRORS", "/no/such/folder")
     data.load("mnist")
     assert "/no/such/folder: there is no such folder" in capsys.readouterr().out
-
-
-# --- the disk -------------------------------------------------------------------------------------
-
-
-class FullDisk:
-    """A file that takes the first bytes and then no more."""
-
-    def __init__(self, file, room):
-        self.file, self.room = file, room
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-    def write(self, content):
-        self.room -= len(content)
-        if self.room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return self.file.write(content)
-
-
-def test_full_disk_while_downloading(server, mirrors, store, monkeypatch, capsys):
-    mirrors(server.url("good"), server.url("good"))
-    before = server.requests["good"]
-    monkeypatch.setattr(
-        transfer, "open", lambda path, mode: FullDisk(open(path, mode), 100_000), raising=False
-    )
-    assert data.load("cifar10")[0].is_sample
-    said = capsys.readouterr().out
-    assert f"CIFAR-10 cannot be stored in {store} (No space left on device)" in said
-    assert "disk full: results will differ from CIFAR-10" in said
-    assert server.requests["good"] - before == 1  # another mirror would not help
-    assert_no_trace(store)
-
-
-SMALL_DISK = """
-import sys
-from pathlib import Path
-from labutils import data, readers
-from tests import toy_data
-files, store = map(Path, sys.argv[1:])
-toy_data.install(files, [str(files)])
-data._folders = lambda: [store]
-readers.read_sample = lambda spec, find_cache: toy_data.arrays(spec.name)
-assert data.load("cifar10")[0].is_sample
-assert data.load("mnist")[0].source == "downloaded"  # there is room for this one
-print(sorted(path.name for path in (store / "cache").iterdir()))
-"""
-
-
-@pytest.mark.skipif(not shutil.which("unshare"), reason="needs a file system of its own")
-def test_small_file_system_that_fills_up(files, tmp_path):
-    """A tmpfs of 1 MB, seen by this process only; the archive has 1.8 MB."""
-    mount = f"mount -t tmpfs -o size=1m tmpfs {tmp_path}"
-    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode:
-        pytest.skip("no right to mount a file system")
-    script = tmp_path.with_suffix(".py")
-    script.write_text(SMALL_DISK)
-    run = subprocess.run(
-        ["unshare", "-m", "sh", "-c", f"{mount} && {sys.executable} {script} {files} {tmp_path}"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LABUTILS_DATA": "auto"},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "No space left on device" in run.stdout and "disk full: results" in run.stdout
-    assert run.stdout.splitlines()[-1] == "['cifar10.lock', 'mnist.lock']"
-
-
-def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
-    mirrors(server.url("good"))
-    plain_open = open
-
-    def small(path, mode="r"):
-        file = plain_open(path, mode)
-        return FullDisk(file, 200_000) if "unpack" in str(path) else file
-
-    monkeypatch.setattr(download, "open", small, raising=False)
-    assert data.load("cifar10")[0].is_sample
-    assert "disk full" in capsys.readouterr().out
-    names = {path.name for path in store.rglob("*") if path.is_file()}
-    assert names == {"cifar10.lock", ARCHIVE}  # the archive is whole, the next load unpacks it
-
-
-def test_too_little_room_is_seen_before_the_download(server, mirrors, store, monkeypatch, capsys):
-    mirrors(server.url("good"))
-    huge = dataclasses.replace(readers.MNIST, disk_bytes=10**18)
-    monkeypatch.setitem(readers.SPECS, "mnist", huge)
-    before = server.requests.total()
-    assert data.load("mnist")[0].is_sample
-    assert server.requests.total() == before
-    assert "MB free, and 1,000,000,000,000 MB are needed" in capsys.readouterr().out
-
-
-def test_next_folder_is_taken_where_the_first_cannot_be_written(
-    server, mirrors, store, monkeypatch, tmp_path, capsys
-):
-    mirrors(server.url("good"))
-    blocked = tmp_path / "blocked"
-    blocked.write_text("a file where the folder should be")
-    monkeypatch.setattr(data, "_folders", lambda: [blocked, store])
-    assert data.load("mnist")[0].source == "downloaded"
-    assert f"{blocked} cannot be written to (Not a directory)" in capsys.readouterr().out
-    assert not readers.verify(readers.MNIST, store)
 
 
 # --- damaged files on the disk --------------------------------------------------------------------
@@ -444,20 +254,35 @@ def test_pickle_that_fails_its_checksum_is_never_opened(server, mirrors, store, 
 
 
 def test_archive_members_decide_no_path(server, files, mirrors, store, tmp_path):
-    """An archive with '../' in it, its checksum patched: only known names are ever written."""
-    evil = tmp_path / "evil"
+    """Paths that lead outside, links and devices: only known names, as files, are ever written."""
+    evil, victim = tmp_path / "evil", tmp_path / "victim"
     evil.mkdir()
+    victim.write_text("untouched")
+    folder = readers.CIFAR10.folder
+
+    def add(archive, name, kind=tarfile.REGTYPE, target=""):
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        member.size = 4 if kind == tarfile.REGTYPE else 0
+        archive.addfile(member, io.BytesIO(b"evil"))
+
     with tarfile.open(files / ARCHIVE) as good, tarfile.open(evil / ARCHIVE, "w:gz") as bad:
+        add(bad, f"{folder}/data_batch_1", tarfile.SYMTYPE, str(victim))
+        add(bad, f"{folder}/data_batch_2", tarfile.LNKTYPE, "../../../victim")
+        add(bad, f"{folder}/data_batch_3", tarfile.FIFOTYPE)
+        add(bad, f"{folder}/test_batch", tarfile.CHRTYPE)
         for member in good:
             bad.addfile(member, good.extractfile(member))
-        outside = tarfile.TarInfo("../../escaped")
-        outside.size = 4
-        bad.addfile(outside, io.BytesIO(b"evil"))
+        add(bad, "../../escaped")
+        add(bad, f"{folder}/../../escaped")
+        add(bad, str(tmp_path / "escaped"))
+        add(bad, f"{folder}/escaped")
     store.joinpath("cache").mkdir(parents=True)
     mirrors(server.url("good"))
     download.unpack(readers.CIFAR10, evil / ARCHIVE, store)
     assert not readers.verify(readers.CIFAR10, store)
-    assert not list(tmp_path.rglob("escaped"))
+    assert all(path.is_file() and not path.is_symlink() for path in (store / folder).iterdir())
+    assert victim.read_text() == "untouched" and not list(tmp_path.rglob("escaped"))
 
 
 # --- several processes ----------------------------------------------------------------------------
@@ -527,12 +352,18 @@ def test_waiting_for_another_process_is_said_and_ends(server, mirrors, store, mo
 
 
 def test_file_systems_without_locks_do(server, mirrors, store, monkeypatch):
+    """Each process then has partial files of its own: another one's are not touched."""
+
     def no_locks(self, *_, **__):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(FileLock, "acquire", no_locks)
     mirrors(server.url("good"))
-    assert data.load("mnist")[0].source == "downloaded"
+    part_of(store).parent.mkdir(parents=True)
+    part_of(store).write_bytes(b"of another process")
+    train, test = data.load("cifar10", source="full")
+    assert toy_data.same(train, test, "cifar10") and train.source == "downloaded"
+    assert [path.name for path in (store / "cache").iterdir()] == [part_of(store).name]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT to a child is POSIX")

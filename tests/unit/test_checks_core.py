@@ -39,7 +39,7 @@ def examine(answer):
         raise Wrong(f"double(1) is {got[0].item():g}; expected 2.", "Multiply by two.")
 
 
-EXERCISE = Exercise("double", "00_test", 2, double, examine, "Twice the number.", seconds=3.0)
+EXERCISE = Exercise("double", "00_test", 2, double, examine, "Twice the number.", seconds=1.0)
 
 
 def no_return(x):
@@ -367,6 +367,27 @@ def test_time_limit_stops_python_code_in_another_thread():
     thread.start()
     thread.join(10)
     assert seen == ["stopped"]
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_a_machine_that_is_busy_with_others_does_not_make_an_answer_wrong(in_thread):
+    """It waits for its turn: twice as long as it may compute, and less than ``WALL_FACTOR``."""
+    results = []
+
+    def patient(x):
+        time.sleep(2 * EXERCISE.seconds)
+        return 2 * x
+
+    def body():
+        results.append(EXERCISE.run(patient))
+
+    if in_thread:
+        thread = threading.Thread(target=body)
+        thread.start()
+        thread.join()
+    else:
+        body()
+    assert results[0].passed, results[0]
 
 
 def test_time_limit_leaves_quick_code_alone():

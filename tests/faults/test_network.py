@@ -1,0 +1,168 @@
+"""No network, a proxy in the way, and certificates that are refused."""
+
+import contextlib
+import datetime
+import re
+import socket
+import sys
+import time
+
+import pytest
+import trustme
+
+from labutils import data, transfer
+from tests.faults.server import black_hole, refusing_proxy, serve
+
+
+def test_no_network_is_found_out_soon(mirrors, monkeypatch, capsys):
+    """All mirrors are asked at once: it takes as long as one that does not answer, not as five."""
+    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 1)
+    with contextlib.ExitStack() as stack:
+        mirrors(*(stack.enter_context(black_hole()) for _ in range(5)))
+        began = time.monotonic()
+        assert data.load("cifar10")[0].is_sample
+        assert 0.9 < time.monotonic() - began < 4
+    said = capsys.readouterr().out
+    assert re.search(
+        r"no mirror of CIFAR-10 can be reached \(127.0.0.1:\d+: no answer within", said
+    )
+    assert "look at the network connection, then load it again" in said
+    assert "no network: results will differ from CIFAR-10" in said
+    assert len(said.splitlines()) == 2
+
+
+def test_a_mirror_that_does_not_answer_is_passed_over(server, mirrors, monkeypatch, capsys):
+    monkeypatch.setattr(transfer, "CONNECT_SECONDS", 0.5)
+    with black_hole() as url:
+        mirrors(url, server.url("good"))
+        assert data.load("mnist")[0].source == "downloaded"
+    assert capsys.readouterr().out == "MNIST · 60 + 20 images · downloaded, verified\n"
+
+
+def test_a_mirror_that_answers_late_is_waited_for(server, mirrors, monkeypatch):
+    """A slow line: the connection stands, and what follows takes longer than the first look."""
+    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 0.3)
+    with socket.socket() as mute:  # takes connections, and does not shake hands
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        assert not transfer.why_unreachable([f"https://127.0.0.1:{mute.getsockname()[1]}/"])
+
+
+def test_without_a_network_a_folder_still_delivers(files, mirrors, monkeypatch):
+    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 0.3)
+    with black_hole() as url:
+        mirrors(url, str(files))
+        assert data.load("mnist")[0].source == "downloaded"
+
+
+def test_refused_connections_count_as_no_network(mirrors, capsys):
+    mirrors("http://127.0.0.1:9/")
+    data.load("mnist")
+    assert "127.0.0.1:9: it takes no connection" in capsys.readouterr().out
+
+
+def test_dead_proxy_is_named(server, mirrors, monkeypatch, capsys):
+    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    mirrors("http://mirror.invalid/")
+    data.load("mnist")
+    said = capsys.readouterr().out
+    assert "proxy" in said and "HTTPS_PROXY" in said and "secret" not in said
+
+
+def test_password_of_a_mirror_is_not_shown(server, mirrors, capsys):
+    mirrors(server.url("403").replace("http://", "http://user:secret@"))
+    data.load("mnist")
+    said = capsys.readouterr().out
+    assert "HTTP 403" in said and "secret" not in said
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("status", [403, 407])
+def test_a_proxy_that_refuses_is_named(status, scheme, mirrors, monkeypatch, capsys):
+    monkeypatch.setenv("no_proxy", "")
+    mirrors(f"{scheme}://mirror.invalid/")
+    with refusing_proxy(status) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+        assert data.load("mnist")[0].is_sample
+    said = capsys.readouterr().out
+    assert f" {status}" in said
+    if (scheme, status) != ("http", 403):  # here nobody can tell who said it
+        assert "the proxy refuses" in said and "HTTPS_PROXY and NO_PROXY" in said
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+DAY = datetime.timedelta(days=1)
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+@pytest.fixture
+def authority(tmp_path, monkeypatch):
+    """An authority whose certificates are trusted here."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    return authority
+
+
+def test_a_good_certificate_is_taken(authority, files, mirrors):
+    with serve(files, authority.issue_cert("127.0.0.1")) as server:
+        mirrors(server.url("good"))
+        assert data.load("mnist")[0].source == "downloaded"
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "reason"),
+    [(5, 9, "certificate is not yet valid"), (-9, -5, "certificate has expired")],
+)
+def test_a_wrong_clock_is_thought_of(begins, ends, reason, authority, files, mirrors, capsys):
+    """For TLS, a certificate of next week and a clock of last week are one and the same."""
+    certificate = authority.issue_cert(
+        "127.0.0.1", not_before=NOW + begins * DAY, not_after=NOW + ends * DAY
+    )
+    with serve(files, certificate) as server, serve(files) as next_one:
+        mirrors(server.url("good"), next_one.url("good"))
+        assert data.load("mnist")[0].source == "downloaded"
+    said = capsys.readouterr().out
+    assert reason in said
+    assert re.search(
+        r"this computer's clock says \d{4}-\d\d-\d\d \d\d:\d\d: if that is wrong", said
+    )
+    assert server.requests.total() == 0
+
+
+@pytest.mark.parametrize("name", ["of nobody we trust", "of another host"])
+def test_a_certificate_that_proves_nothing(name, authority, files, mirrors, capsys):
+    issuer = trustme.CA() if name == "of nobody we trust" else authority
+    host = "127.0.0.1" if name == "of nobody we trust" else "mirror.example"
+    with serve(files, issuer.issue_cert(host)) as server:
+        mirrors(server.url("good"))
+        assert data.load("mnist")[0].is_sample
+    said = capsys.readouterr().out
+    assert "no secure connection" in said and "log in first" in said
+    assert "let SSL_CERT_FILE name its certificate" in said
+
+
+def test_a_certificate_file_that_is_not_there_is_named(
+    authority, files, mirrors, monkeypatch, capsys
+):
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    with serve(files, authority.issue_cert("127.0.0.1")) as server:
+        mirrors(server.url("good"))
+        assert data.load("mnist")[0].is_sample
+    said = capsys.readouterr().out
+    assert "/no/such/file.pem" in said and "SSL_CERT_FILE" in said
+
+
+def test_a_plain_server_behind_https_is_a_failure_of_that_mirror(server, mirrors, capsys):
+    mirrors(server.url("good").replace("http:", "https:"), server.url("good"))
+    assert data.load("mnist")[0].source == "downloaded"
+    assert "no secure connection" in capsys.readouterr().out
+
+
+def test_without_pycurl_the_message_says_so(server, mirrors, monkeypatch, capsys):
+    mirrors(server.url("good"))
+    monkeypatch.setitem(sys.modules, "pycurl", None)
+    assert data.load("mnist")[0].is_sample
+    assert "pip install pycurl" in capsys.readouterr().out
