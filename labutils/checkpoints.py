@@ -7,15 +7,18 @@ and refuses to go on with anything else. Read with ``weights_only=True``: a chec
 stranger cannot run code.
 """
 
+import functools
 import os
 import pickle
 import random
+import re
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.data import Subset, TensorDataset
 
 FORMAT = 1
 # What changes while a scheduler runs; the rest of its state is its settings.
@@ -69,9 +72,12 @@ class Saver:
         Raises:
             CheckpointError: not a whole checkpoint, one of another run, or of more epochs.
         """
+        for leftover in self.path.parent.glob(f"{self.path.name}.*.part"):  # of a killed save
+            leftover.unlink(missing_ok=True)
         if not self.path.exists():
             return {}
         try:
+            _check_every_byte(self.path)
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             run, history = saved["run"], saved["history"]
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError,
@@ -106,7 +112,7 @@ class Saver:
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "random": random_states(self.loaders),
         }
-        part = self.path.with_name(self.path.name + ".part")
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(part, "wb") as file:
@@ -133,16 +139,25 @@ class Saver:
         )
 
 
+def _check_every_byte(path: Path) -> None:
+    """A checkpoint is a zip archive with checksums, which torch.load does not look at."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} fails its checksum")
+
+
 def _difference(name, there, here) -> str:
     """What differs, in short; of settings given as a dictionary, the first one that is short."""
-    pairs = [(there, here)]
+    pairs, otherwise = [(there, here)], f"its {name} is not this one"
     if isinstance(there, dict) and isinstance(here, dict):
         keys = [key for key in (there | here) if there.get(key) != here.get(key)]
+        otherwise = f"its {name} has another {keys[0]}"
         pairs = [(f"{key} {there.get(key)}", f"{key} {here.get(key)}") for key in keys]
     for one, other in pairs:
         if len(str(one)) <= 60 and len(str(other)) <= 60:
             return f"its {name} is {one}, this one is {other}"
-    return f"its {name} is not this one"
+    return otherwise
 
 
 # --- which run is it? -------------------------------------------------------------------------
@@ -192,23 +207,31 @@ def _scheduler_settings(scheduler, num_epochs) -> dict:
 
 def _describe_loader(loader) -> dict:
     dataset = getattr(loader, "dataset", None)
-    about = {
-        "loader": type(loader).__name__,
-        "batch_size": getattr(loader, "batch_size", None),
-        "drop_last": getattr(loader, "drop_last", None),
-        "augment": _plain(getattr(loader, "augment", None)),
-        "dataset": getattr(dataset, "name", type(dataset).__name__),
-    }
-    if hasattr(loader, "shuffle"):  # data.Batches
-        about["shuffle"] = loader.shuffle
-    elif hasattr(loader, "sampler"):  # DataLoader
+    about = {"loader": type(loader).__name__}
+    # The settings of data.Batches, and those that DataLoader has too.
+    for name in ("batch_size", "drop_last", "augment", "mean", "std", "shuffle"):
+        about[name] = _plain(getattr(loader, name, None))
+    if hasattr(loader, "sampler"):  # DataLoader
         about["sampler"] = type(loader.sampler).__name__
+    return about | _describe_dataset(dataset)
+
+
+def _describe_dataset(dataset) -> dict:
+    about = {
+        "dataset": getattr(dataset, "name", type(dataset).__name__),
+        "transform": _plain(getattr(dataset, "transform", None)),
+    }
     if hasattr(dataset, "__len__"):
         about["images"] = len(dataset)
     for name in ("images", "labels", "data", "targets"):  # torchvision calls them data and targets
         values = getattr(dataset, name, None)
         if isinstance(values, (torch.Tensor, np.ndarray, list)):
             about[f"checksum of {name}"] = _checksum(values)
+    if isinstance(dataset, TensorDataset):
+        about["checksum of tensors"] = [_checksum(tensor) for tensor in dataset.tensors]
+    if isinstance(dataset, Subset):
+        about["checksum of indices"] = _checksum(list(dataset.indices))
+        return _describe_dataset(dataset.dataset) | {"part": about}
     return about
 
 
@@ -225,12 +248,18 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, torch.Tensor):
-        return value.tolist()
+        return [round(number, 6) for number in value.flatten().tolist()]
     if isinstance(value, torch.dtype):
         return str(value)
-    if isinstance(value, torch.nn.Module):
-        return repr(value)
-    return getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, torch.nn.Module):  # a loss with settings; its repr does not show them
+        public = {k: v for k, v in vars(value).items() if not k.startswith("_") and k != "training"}
+        settings = public | dict(value.state_dict())
+        return [repr(value), *(f"{key}={_plain(settings[key])}" for key in sorted(settings))]
+    if isinstance(value, functools.partial):
+        return [_plain(value.func), *_plain(value.args), str(value.keywords)]
+    if hasattr(value, "__qualname__"):
+        return value.__qualname__
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 # --- random states ----------------------------------------------------------------------------

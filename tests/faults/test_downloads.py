@@ -374,14 +374,3 @@ def test_interrupt_stops_a_download_at_once_and_keeps_the_part(files, server, st
     _, errors = process.communicate(timeout=10)
     assert process.returncode != 0 and "KeyboardInterrupt" in errors
     assert part_of(store).exists()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked")
-def test_many_first_loads_with_random_kills():
-    """A small number here; `python -m tests.faults.concurrent_loads` does 200."""
-    command = [sys.executable, "-m", "tests.faults.concurrent_loads"]
-    run = subprocess.run(
-        [*command, "--processes", "6", "--rounds", "2"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "12 first loads: " in run.stdout and run.stdout.endswith(", 0 wrong\n")

@@ -1,7 +1,8 @@
 """Training that was stopped, or killed, and run again ends as if it had not been."""
 
-import multiprocessing
+import functools
 import random
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
+from torchvision import transforms
 
 from labutils import data, training
 from labutils.checkpoints import CheckpointError, file_for
 
 from .test_training import image_set, same_weights
-from .train_to_be_killed import train
 
 
 def network():
@@ -139,6 +140,27 @@ def test_batches_with_an_order_of_their_own_go_on_too(tmp_path):
     assert same_weights(resumed, model) and same_numbers(resumed_history, history)
 
 
+class Scratched:
+    """An augmentation by every generator there is, in a worker process of its own."""
+
+    def __call__(self, image):
+        pixels = np.asarray(image) + np.random.normal(size=3) + random.random()
+        return torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1) + torch.rand(1)
+
+
+def test_worker_processes_augmentation_adam_and_a_plateau_go_on_too(tmp_path):
+    def loader():
+        train = image_set(60)
+        train.transform = Scratched()
+        return DataLoader(train, batch_size=16, shuffle=True, num_workers=2)
+
+    changes = dict(optimizer="Adam", schedule=SCHEDULES["plateau"])
+    model, history = run(batches=loader(), **changes)
+    run_and_stop(tmp_path / "c.pt", 2, batches=loader(), **changes)
+    resumed, resumed_history = run(tmp_path / "c.pt", batches=loader(), **changes)
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
 def test_channels_last_and_bfloat16_go_on_too(tmp_path):
     def convolutional():
         torch.manual_seed(3)
@@ -227,6 +249,11 @@ def test_another_run_is_refused_and_named(tmp_path):
         "augment random_flip, this one is augment None": dict(
             batches=data.Batches(image_set(60), 16, shuffle=True)
         ),
+        r"mean \[0.5\], this one is mean \[0.4\]": dict(
+            batches=data.Batches(
+                image_set(60), 16, shuffle=True, augment=data.random_flip, mean=0.4
+            )
+        ),
         "scheduler": dict(schedule=SCHEDULES["step"]),
         "grad_clip is None, this one is 1.0": dict(schedule=lambda o, n: {"grad_clip": 1.0}),
         "loss_fn is cross_entropy, this one is mse_loss": dict(
@@ -246,6 +273,72 @@ def test_another_run_is_refused_and_named(tmp_path):
     assert path.read_bytes() == before
 
 
+def loader_of(dataset, transform=None):
+    if transform is not None:
+        dataset.transform = transform
+    return DataLoader(dataset, batch_size=16)
+
+
+def tensors(seed=0):
+    return TensorDataset(*next(iter(data.Batches(image_set(60, seed=seed), 60))))
+
+
+TO_TENSOR = transforms.ToTensor()
+# Two runs that differ in nothing but this, and what is said of it.
+ALIKE = {
+    "tensors": (lambda: loader_of(tensors()), lambda: loader_of(tensors(8)), "training data"),
+    "part": (
+        lambda: loader_of(Subset(tensors(), range(30))),
+        lambda: loader_of(Subset(tensors(), range(30, 60))),
+        "training data",
+    ),
+    "whole of a part": (
+        lambda: loader_of(Subset(tensors(), range(30))),
+        lambda: loader_of(Subset(tensors(8), range(30))),
+        "training data",
+    ),
+    "transform": (
+        lambda: loader_of(image_set(60), TO_TENSOR),
+        lambda: loader_of(
+            image_set(60), transforms.Compose([TO_TENSOR, transforms.Normalize(0.5, 0.5)])
+        ),
+        "its training data has another transform",
+    ),
+    "crop": (
+        lambda: data.Batches(image_set(60), 16, augment=data.random_crop(1)),
+        lambda: data.Batches(image_set(60), 16, augment=data.random_crop(2)),
+        r"augment random_crop\(1\), this one is augment random_crop\(2\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_runs_that_look_alike_are_told_apart(name, tmp_path):
+    one, other, message = ALIKE[name]
+    run(tmp_path / "c.pt", batches=one())
+    with pytest.raises(CheckpointError, match=message):
+        run(tmp_path / "c.pt", batches=other())
+    run(tmp_path / "c.pt", batches=one())  # made anew, it is the same run
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (nn.CrossEntropyLoss, lambda: nn.CrossEntropyLoss(label_smoothing=0.1)),
+        (nn.CrossEntropyLoss, lambda: nn.CrossEntropyLoss(weight=torch.ones(10))),
+        (
+            lambda: functools.partial(nn.functional.cross_entropy, label_smoothing=0.1),
+            lambda: functools.partial(nn.functional.cross_entropy, label_smoothing=0.2),
+        ),
+    ],
+)
+def test_the_settings_of_a_loss_count(one, other, tmp_path):
+    run(tmp_path / "c.pt", schedule=lambda o, n: {"loss_fn": one()})
+    with pytest.raises(CheckpointError, match="loss_fn"):
+        run(tmp_path / "c.pt", schedule=lambda o, n: {"loss_fn": other()})
+    run(tmp_path / "c.pt", schedule=lambda o, n: {"loss_fn": one()})
+
+
 def test_a_schedule_of_another_length_is_refused(tmp_path):
     path = tmp_path / "c.pt"
     run(path, schedule=SCHEDULES["one-cycle"])
@@ -256,6 +349,40 @@ def test_a_schedule_of_another_length_is_refused(tmp_path):
 
     with pytest.raises(CheckpointError, match="num_epochs 4.*num_epochs 8"):
         run(path, schedule=longer)
+
+
+def test_a_checkpoint_cut_off_anywhere_is_refused_and_left_alone(tmp_path):
+    """At every border of the archive's members, beside it, and at random places."""
+    path = tmp_path / "c.pt"
+    run(path)
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        borders = [member.header_offset for member in archive.infolist()] + [archive.start_dir]
+    chance = random.Random(0)
+    lengths = {border + step for border in borders for step in (0, 1, 31)}
+    lengths |= {chance.randrange(len(content)) for _ in range(20)} | {len(content) - 1}
+    model, loaders, arguments = make_run()
+    weights = [p.clone() for p in model.parameters()]
+    for length in sorted(lengths):
+        path.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match="cannot be read as a checkpoint.*Delete it"):
+            training.fit(model, *loaders, checkpoint=path, **arguments)
+        assert path.read_bytes() == content[:length]
+        assert all(map(torch.equal, model.parameters(), weights))
+
+
+def test_a_changed_byte_in_the_weights_is_found(tmp_path):
+    """torch.load would take it."""
+    path = tmp_path / "c.pt"
+    run(path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+    content[largest.header_offset + 200 + largest.file_size // 2] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)
+    with pytest.raises(CheckpointError, match="fails its checksum|Bad CRC"):
+        run(path)
 
 
 def test_what_is_no_checkpoint_is_refused_and_left_alone(tmp_path):
@@ -306,38 +433,23 @@ def test_a_failed_save_keeps_the_last_good_one_and_training_goes_on(tmp_path, mo
     assert "No space left on device" in capsys.readouterr().out
 
 
-# --- killed -----------------------------------------------------------------------------------
+def test_two_runs_with_one_file_do_not_mix_their_bytes(tmp_path, capsys):
+    """The second one finds the first in the middle of a save, and clears it away."""
+    path = tmp_path / "c.pt"
+    plain_save = torch.save
 
+    def run_in_between(state, file):
+        torch.save = plain_save
+        run(path)
+        plain_save(state, file)
 
-def test_a_run_killed_at_random_moments_ends_bitwise_as_one_that_was_not(tmp_path):
-    """SIGKILL, four times, each at a random moment of the run; then run to the end."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.unit.train_to_be_killed"])  # torch is loaded once
-    chance = random.Random()
-
-    def start(name):
-        begun = context.Event()
-        process = context.Process(
-            target=train, args=(tmp_path / f"{name}.pt", tmp_path / name, begun)
-        )
-        process.start()
-        assert begun.wait(timeout=100)
-        return process
-
-    kills = 0
-    for _ in range(4):
-        process = start("killed")
-        process.join(chance.uniform(0, 0.5))
-        kills += process.is_alive()
-        process.kill()
-        process.join()
-    for name in ("killed", "whole"):
-        process = start(name)
-        process.join(timeout=100)
-        assert process.exitcode == 0
-    assert kills >= 1
-    assert (tmp_path / "killed").read_text() == (tmp_path / "whole").read_text()
-    assert not (tmp_path / "killed.pt.part").exists()
+    torch.save = run_in_between
+    try:
+        run(path)
+    finally:
+        torch.save = plain_save
+    run(path)  # whole
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
 
 
 # --- the file of a notebook's run -------------------------------------------------------------
