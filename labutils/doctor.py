@@ -19,6 +19,7 @@ PACKAGES = {
     "torchvision": "datasets and reference networks",
     "jupyterlab": "opening the notebooks",
     "ipywidgets": "the explorers",
+    "anywidget": "the explorers' sliders and pictures",
     "matplotlib": "the pictures",
     "scikit-learn": "the digits sample",
     "pycurl": "downloads",

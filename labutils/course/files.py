@@ -5,6 +5,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
@@ -15,4 +17,17 @@ def write_text(path: Path, text: str) -> None:
 
 def as_text(notebook: NotebookNode) -> str:
     """A notebook as the bytes that are committed: the same on every machine."""
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    return nbformat.writes(without_widgets(notebook)).rstrip("\n") + "\n"
+
+
+def without_widgets(notebook: NotebookNode) -> NotebookNode:
+    """Answer with a copy without the widgets of a kernel that is gone; their pictures stay.
+
+    JupyterLab shows "Loading widget..." for a stored widget instead of the picture beside it.
+    """
+    copy = nbformat.from_dict(notebook)
+    copy.metadata.pop("widgets", None)
+    for cell in copy.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+    return copy

@@ -1,0 +1,148 @@
+"""The frame of every explorer: controls above, the picture below, and its numbers in words."""
+
+import html
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import anywidget
+import ipywidgets
+from traitlets import Unicode
+
+from labutils.plotting.figure import Picture
+
+from .controls import HERE, STYLE, button
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+log = logging.getLogger(__name__)
+
+
+class View(NamedTuple):
+    """What an explorer shows: a picture, and a few lines that state its numbers."""
+
+    picture: Picture
+    text: str
+
+
+class Screen(anywidget.AnyWidget):
+    """Picture, text and problem of an explorer, as the browser shows them.
+
+    The elements stay the same when what they show changes, which is what lets a screen reader
+    announce the new text.
+    """
+
+    _esm = (HERE / "screen.js").read_text("utf-8")
+    _css = STYLE
+
+    source = Unicode().tag(sync=True)  # of the <img>
+    alt = Unicode().tag(sync=True)
+    text = Unicode().tag(sync=True)
+    problem = Unicode().tag(sync=True)
+    trace = Unicode().tag(sync=True)  # goes to the browser's console
+
+
+class Explorer:
+    """Controls, and a picture that follows them.
+
+    The last line of a cell shows it. Where there is no kernel or no widget manager, the picture of
+    the start state stands in its place, with its alt text and numbers.
+
+    Args:
+        title: its name, for error messages and for screen readers.
+        controls: by the name under which ``draw`` takes their values.
+        draw: answers with the :class:`View` of these values. Impossible values are its business: it
+            says in words what does not fit.
+        adjust: called with the controls before each drawing, for what depends on another control:
+            a range, whether it is shown.
+        buttons: by what is written on them, what a click does; it is handed the controls.
+        rows: names of the controls row by row; by default all in one, which wraps where it must.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        controls: Mapping[str, ipywidgets.Widget],
+        draw: Callable[..., View],
+        *,
+        adjust: Callable[[Mapping[str, ipywidgets.Widget]], None] | None = None,
+        buttons: Mapping[str, Callable[[Mapping[str, ipywidgets.Widget]], None]] | None = None,
+        rows: list[list[str]] | None = None,
+    ):
+        self.title = title
+        self.controls = dict(controls)
+        self.screen = Screen()
+        self._draw, self._adjust = draw, adjust
+        self._drawing = False
+        self._start = self._view()  # a fault at the start is an error of the cell
+        self._show(self._start)
+        for control in self.controls.values():
+            control.observe(self._changed, "value")
+        self.buttons = {}
+        for name, action in (buttons or {}).items():
+            self.buttons[name] = button(name)
+            self.buttons[name].on_click(lambda _, action=action: self._clicked(action))
+        self.box = ipywidgets.VBox([*self._rows(rows), self.screen])
+
+    @property
+    def values(self) -> dict:
+        """The controls' values, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _rows(self, rows) -> list[ipywidgets.Widget]:
+        lines = [[self.controls[name] for name in row] for row in rows or [list(self.controls)]]
+        if self.buttons:
+            lines.append(list(self.buttons.values()))
+        wrapping = {"flex_flow": "row wrap", "align_items": "flex-end"}
+        return [ipywidgets.Box(line, layout=wrapping) for line in lines]
+
+    def _view(self) -> View:
+        if self._adjust:
+            self._adjust(self.controls)
+        return self._draw(**self.values)
+
+    def _show(self, view: View) -> None:
+        with self.screen.hold_sync():  # one message, so that picture and text change together
+            self.screen.source, self.screen.alt = view.picture.source, view.picture.alt
+            self.screen.text = view.text
+            self.screen.problem = self.screen.trace = ""
+
+    def _changed(self, _) -> None:
+        if not self._drawing:  # a control moved by `adjust` or a button belongs to this drawing
+            self._safely(lambda: None)
+
+    def _clicked(self, action) -> None:
+        self._safely(lambda: action(self.controls))
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        """Act and draw; say in words what went wrong. The front end would lose the exception."""
+        self._drawing = True
+        try:
+            action()
+            self._show(self._view())
+        except Exception as error:
+            self.failed(error)
+        finally:
+            self._drawing = False
+
+    def failed(self, error: Exception) -> None:
+        """Show an error in the explorer, and write where it happened to the browser's console."""
+        log.debug("%s failed", self.title, exc_info=error)
+        with self.screen.hold_sync():
+            self.screen.problem = (
+                f"{self.title} cannot show this. {type(error).__name__}: {error} "
+                "The picture below is the last one that worked: move the control back, or run "
+                "the cell again."
+            )
+            self.screen.trace = "".join(traceback.format_exception(error))
+
+    def _repr_mimebundle_(self, **_) -> dict:
+        """The live explorer; its start state as a picture and text where no widget can be shown."""
+        picture, text = self._start
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in text.splitlines())
+        return {
+            **picture,
+            WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id},
+            "text/html": picture["text/html"] + lines,
+            "text/plain": f"{picture.alt}\n{text}",
+        }
