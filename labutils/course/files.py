@@ -1,5 +1,6 @@
 """Notebooks as files: the same bytes on every machine, written whole or not at all."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -25,9 +26,9 @@ def without_widgets(notebook: NotebookNode) -> NotebookNode:
 
     JupyterLab shows "Loading widget..." for a stored widget instead of the picture beside it.
     """
-    copy = nbformat.from_dict(notebook)
-    copy.metadata.pop("widgets", None)
-    for cell in copy.cells:
+    stored = deepcopy(notebook)
+    stored.metadata.pop("widgets", None)
+    for cell in stored.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)
-    return copy
+    return stored

@@ -43,7 +43,7 @@ class Picture(dict):
 
     def __init__(self, image: bytes, alt: str, kind: str = "image/png"):
         if not alt.strip():
-            raise ValueError("the alt text is empty; say in a sentence what the picture shows")
+            raise ValueError("got an empty alt text; say in a sentence what the picture shows")
         encoded = base64.b64encode(image).decode()
         self.alt = alt
         self.source = f"data:{kind};base64,{encoded}"  # what an <img> takes as its src

@@ -47,7 +47,7 @@ class Sheet:
         )
 
     def words(self, x, y, text, *, align="start", size=SIZE, bold=False, color="black") -> None:
-        """Write on the baseline ``y``, from ``x`` on, or around it (``align="middle"``, ``"end"``)."""
+        """Write on the baseline ``y`` from ``x`` on, around it (``"middle"``) or up to it."""
         weight = ' font-weight="bold"' if bold else ""
         self._parts.append(
             f'<text x="{x:.6g}" y="{y:.6g}" font-size="{size}" text-anchor="{align}" '

@@ -208,7 +208,7 @@ class NotebookPage:
         self.page.evaluate(
             "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name
         )
-        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]")
+        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
     def close(self) -> None:
         """Shut the kernel down, so that the next notebook has the machine for itself."""

@@ -1,0 +1,125 @@
+"""The frame of the explorers: controls keep their range, faults are told, a picture stays."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from labutils import widgets
+from labutils.course.files import as_text
+from labutils.plotting.sheet import Sheet
+from labutils.widgets.controls import choice, slider
+from labutils.widgets.explorer import WIDGET_VIEW
+
+EXPLORERS = [name for name in widgets.__all__ if name.islower()]
+
+
+def root_of(value: float) -> widgets.View:
+    if value < 0:
+        raise ValueError("no root of a negative number.")
+    return widgets.View(Sheet(9, 9).picture(f"A sheet for {value}"), f"root {value**0.5:g}")
+
+
+def roots(**more):
+    return widgets.Explorer("The roots", {"value": slider("value", -9, 9, 4)}, root_of, **more)
+
+
+def test_moving_a_control_changes_picture_and_text():
+    explorer = roots()
+    assert (explorer.screen.text, explorer.screen.alt) == ("root 2", "A sheet for 4")
+    explorer.controls["value"].value = 9
+    assert (explorer.screen.text, explorer.screen.alt) == ("root 3", "A sheet for 9")
+
+
+def test_a_fault_is_told_in_the_explorer_and_gone_when_it_is_mended():
+    explorer = roots()
+    explorer.controls["value"].value = -1
+    assert "ValueError: no root of a negative number." in explorer.screen.problem
+    assert "Traceback" in explorer.screen.trace and "root_of" in explorer.screen.trace
+    explorer.controls["value"].value = 1
+    assert explorer.screen.problem == explorer.screen.trace == ""
+    assert explorer.screen.text == "root 1"
+
+
+def test_a_fault_of_a_button_is_told_too():
+    def broken(controls):
+        raise RuntimeError("the button is broken")
+
+    explorer = roots(buttons={"Next": broken})
+    explorer.buttons["Next"].click()
+    assert "RuntimeError: the button is broken" in explorer.screen.problem
+
+
+def test_a_fault_at_the_start_is_an_error_of_the_cell():
+    with pytest.raises(ValueError, match="no root"):
+        widgets.Explorer("The roots", {"value": slider("value", -9, 9, -4)}, root_of)
+
+
+def test_a_button_moves_controls_and_draws_once():
+    drawn = []
+
+    def draw(value, other):
+        drawn.append((value, other))
+        return root_of(value)
+
+    def both(controls):
+        controls["value"].value, controls["other"].value = 1, 2
+
+    controls = {"value": slider("value", 0, 9, 4), "other": slider("other", 0, 9, 0)}
+    explorer = widgets.Explorer("The roots", controls, draw, buttons={"Both": both})
+    explorer.buttons["Both"].click()
+    assert drawn == [(4, 0), (1, 2)]
+
+
+def test_adjust_changes_a_range_before_the_picture_is_drawn():
+    def adjust(controls):
+        controls["value"].set_range(0, controls["most"].value)
+
+    controls = {"most": slider("most", 1, 9, 9), "value": slider("value", 0, 9, 9)}
+    explorer = widgets.Explorer(
+        "The roots", controls, lambda most, value: root_of(value), adjust=adjust
+    )
+    explorer.controls["most"].value = 4
+    assert explorer.values == {"most": 4, "value": 4}
+    assert explorer.screen.text == "root 2"
+
+
+@pytest.mark.parametrize("given, held", [(99, 9), (-99, -9), (2.4, 2), (3, 3)])
+def test_a_slider_keeps_to_its_range_and_to_whole_numbers(given, held):
+    control = slider("value", -9, 9, 0)
+    control.value = given
+    assert control.value == held and isinstance(control.value, int)
+
+
+def test_a_choice_takes_values_by_name():
+    control = choice("colour", {"red": 1, "blue": 2}, 2)
+    assert control.value == 2 and control.label == "blue"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_where_no_widget_can_be_shown_stand_picture_and_words(name):
+    explorer = getattr(widgets, name)()
+    bundle = explorer._repr_mimebundle_()
+    assert bundle[WIDGET_VIEW]["model_id"] == explorer.box.model_id
+    assert "<img " in bundle["text/html"] and "<p>" in bundle["text/html"]
+    assert explorer.screen.alt in bundle["text/plain"]
+    assert explorer.screen.text in bundle["text/plain"]
+    plain = [getattr(widgets, name)()._repr_mimebundle_()["text/plain"] for _ in range(2)]
+    assert plain == [bundle["text/plain"]] * 2  # no number of a model, nothing by chance
+    assert explorer.box.model_id not in str({k: v for k, v in bundle.items() if k != WIDGET_VIEW})
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_control_has_a_name(name):
+    for control in getattr(widgets, name)().controls.values():
+        assert getattr(control, "name", None) or control.description
+
+
+def test_committed_notebooks_keep_the_picture_and_lose_the_widget():
+    data = widgets.softmax()._repr_mimebundle_()
+    output = new_output("execute_result", data=data, execution_count=1)
+    notebook = new_notebook(cells=[new_code_cell("widgets.softmax()", outputs=[output])])
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    stored = nbformat.reads(as_text(notebook), as_version=4)
+    assert set(stored.cells[0].outputs[0].data) == {"text/html", "text/plain", "image/svg+xml"}
+    assert "widgets" not in stored.metadata
+    assert WIDGET_VIEW in notebook.cells[0].outputs[0].data, "the notebook given is not changed"
