@@ -210,6 +210,17 @@ class NotebookPage:
         )
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
+    def show_whole(self) -> None:
+        """Make the window as tall as the notebook, so that nothing has to be scrolled to."""
+        outer = "document.querySelector('.jp-Notebook .jp-WindowedPanel-outer')"
+        width = self.page.viewport_size["width"]
+        height = self.page.evaluate(f"{outer}.firstElementChild.scrollHeight")
+        self.page.set_viewport_size({"width": width, "height": height + 300})
+        # JupyterLab's body has no height of its own, which axe takes for a page without content.
+        self.page.add_style_tag(content="body { width: 100vw; height: 100vh }")
+        self.page.wait_for_function(f"{outer}.clientHeight > {height}")
+        self.page.evaluate(f"{outer}.scrollTop = 0")
+
     def close(self) -> None:
         """Shut the kernel down, so that the next notebook has the machine for itself."""
         self.page.evaluate("jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
