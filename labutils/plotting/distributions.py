@@ -2,11 +2,11 @@
 
 import math
 
-from .figure import BLUE, DARK, ORANGE, Picture
-from .sheet import Sheet
+from .figure import BLUE, DARK, GREEN, ORANGE, PURPLE, Picture
+from .sheet import WIDTH, Sheet
 from .words import fixed, listing, number, sentences
 
-WIDTH, NAMES, GAP = 800, 60, 16  # the sheet, the names at its left, the space between panels
+NAMES, GAP = 50, 12  # space for the names at the left, and between panels
 TOP, ROW, BAR = 34, 32, 22
 
 
@@ -51,9 +51,9 @@ def softmax_bars(classes, z, naive, stable) -> Picture:
     sheet = _panels(
         classes,
         [
-            ("z = (scores + shift) / T", z, ends, DARK, number),
-            ("naive: eᶻ / sum of eᶻ", naive, (0, 1.25), ORANGE, _share),
-            ("softmax", stable, (0, 1.25), BLUE, _share),
+            ("z = (score + shift) / T", z, ends, DARK, number),
+            ("naive: eᶻ / sum of eᶻ", naive, (0, 1.35), ORANGE, _share),
+            ("softmax", stable, (0, 1.35), BLUE, _share),
         ],
     )
     works = all(math.isfinite(value) for value in naive)
@@ -61,6 +61,30 @@ def softmax_bars(classes, z, naive, stable) -> Picture:
         f"scores {named(classes, z, number)}",
         f"softmax {named(classes, stable, fixed)}",
         "the naive formula gives " + named(classes, naive, fixed if works else number),
+    ]
+    return sheet.picture(sentences("Bars: " + "; ".join(said)))
+
+
+def cross_entropy_bars(classes, target, predicted) -> Picture:
+    """Answer with the target, the prediction, and the gradient by the logits, as bars.
+
+    Args:
+        classes: K names.
+        target, predicted: [K] distributions.
+    """
+    gradient = [q - p for p, q in zip(target, predicted, strict=True)]
+    sheet = _panels(
+        classes,
+        [
+            ("target p", target, (0, 1.35), GREEN, fixed),
+            ("prediction q", predicted, (0, 1.35), BLUE, fixed),
+            ("gradient q − p", gradient, (-1.6, 1.6), PURPLE, fixed),
+        ],
+    )
+    said = [
+        f"target {named(classes, target, fixed)}",
+        f"prediction {named(classes, predicted, fixed)}",
+        f"gradient {named(classes, gradient, fixed)}",
     ]
     return sheet.picture(sentences("Bars: " + "; ".join(said)))
 

@@ -9,7 +9,8 @@ from html import escape
 from .figure import DARK, LIGHT, Picture
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
-SIZE = 13  # pixels, of words
+WIDTH = 620  # pixels: it is still read when a narrow window shrinks it
+SIZE = 14  # pixels, of words
 HATCH = (
     '<pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><path d="M0 0V7" stroke="{color}" stroke-width="2.5"/></pattern>'
@@ -62,3 +63,10 @@ class Sheet:
             f'font-family="{FONT}">{"".join(self._parts)}</svg>'
         )
         return Picture(svg.encode(), alt, "image/svg+xml")
+
+
+def message(text: str) -> Picture:
+    """Answer with a sheet that says why there is nothing to draw."""
+    sheet = Sheet(WIDTH, 60)
+    sheet.words(WIDTH / 2, 36, text, align="middle")
+    return sheet.picture(text)

@@ -1,14 +1,18 @@
 """Explorers to play with: controls, and a picture that follows them. ``widgets.softmax()``.
 
-============= =================================================================================
-``softmax``   scores, temperature and shift -> probabilities; where the naive formula overflows
-============= =================================================================================
+==================== ==========================================================================
+``softmax``          scores, temperature, shift -> probabilities; where the naive one overflows
+``cross_entropy``    prediction and target -> loss, entropy, KL divergence, gradient
+``convolution``      every window on the grid, the output size, what is left over
+``receptive_fields`` a stack of layers -> what one output sees, and what that costs
+==================== ==========================================================================
 
 Each answers with an :class:`Explorer`, which the last line of a cell shows. A new one is a function
 ``draw(**values) -> View`` over a picture of :mod:`labutils.plotting`, and the controls it takes.
 """
 
-from .distributions import softmax
+from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
+from .windows import convolution, receptive_fields
 
-__all__ = ["Explorer", "View", "softmax"]
+__all__ = ["Explorer", "View", "convolution", "cross_entropy", "receptive_fields", "softmax"]

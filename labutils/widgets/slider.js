@@ -29,6 +29,10 @@ function render({ model, el }) {
     show();
   }
 
+  // In command mode JupyterLab would take these keys to go to the next cell.
+  range.addEventListener("keydown", (event) => {
+    if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();
+  });
   range.addEventListener("input", take);
   box.addEventListener("change", take);
   model.on("change", show);
