@@ -83,8 +83,7 @@ class Saver:
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError,
                 pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
             raise CheckpointError(
-                f"{self.path} cannot be read as a checkpoint of fit() ({type(error).__name__}: "
-                f"{str(error).splitlines()[0] if str(error) else 'no details'}). "
+                f"{self.path} cannot be read as a checkpoint of fit() ({_why_unreadable(error)}). "
                 "Delete it to start anew, or name another file."
             ) from error
         self._refuse_another_run(run)
@@ -120,11 +119,16 @@ class Saver:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, self.path)
-        except (OSError, RuntimeError) as error:  # torch.save turns a full disk into RuntimeError
+        except (OSError, RuntimeError) as error:
+            if isinstance(
+                error.__context__, OSError
+            ):  # torch.save hides a full disk behind its own
+                error = error.__context__
             part.unlink(missing_ok=True)
             kept = "the last good one is kept" if self.path.exists() else "there is none yet"
             print(
-                f"Warning: the checkpoint {self.path} could not be saved ({error}); {kept}. "
+                f"Warning: the checkpoint {self.path} could not be saved "
+                f"({getattr(error, 'strerror', None) or error}); {kept}. "
                 "Training goes on. Free some space, or name a file in another folder."
             )
 
@@ -144,7 +148,17 @@ def _check_every_byte(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
-        raise zipfile.BadZipFile(f"{damaged} fails its checksum")
+        raise zipfile.BadZipFile(f"its part {damaged} fails its checksum")
+
+
+def _why_unreadable(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds objects that could run code, and was not opened"
+    if str(error) == "File is not a zip file":
+        return "it is cut off, or something else"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _difference(name, there, here) -> str:

@@ -192,12 +192,13 @@ def fetch(spec, warn, *, patient: bool = False) -> str:
 
     Answers with why it failed, in a few words, or with an empty text.
     """
-    why = "nowhere to store it"
+    why, tried = "nowhere to store it", False
     for folder in _folders():
         obstacle = download.why_not_usable(folder, spec.disk_bytes)
         if obstacle:
             warn(f"{folder} {obstacle}, so {spec.title} is not stored there")
             continue
+        tried = True
         try:
             download.download(spec, folder, warn, patient=patient)
             return ""
@@ -206,6 +207,8 @@ def fetch(spec, warn, *, patient: bool = False) -> str:
             why = error.why
             if not error.storage:
                 return why
+    if not tried:
+        warn("name a folder of your own, with room in it, in LABUTILS_DATA_DIR")
     return why
 
 

@@ -192,8 +192,9 @@ def _explain(curl, code, text, min_speed=MIN_SPEED) -> MirrorFailed:
     status = curl.getinfo(pycurl.RESPONSE_CODE)
     proxy_status = 407 if status == 407 else curl.getinfo(pycurl.HTTP_CONNECTCODE)
     if proxy_status >= 400 or re.search("proxy|CONNECT tunnel", text, re.IGNORECASE):
-        said = f"HTTP {proxy_status}" if proxy_status >= 400 else text
-        sentence = f"the proxy refuses ({said}); see the variables HTTPS_PROXY and NO_PROXY"
+        refuses = f"the proxy refuses (HTTP {proxy_status})"
+        problem = refuses if proxy_status >= 400 else f"the proxy cannot be used ({text})"
+        sentence = f"{problem}; see the variables HTTPS_PROXY and NO_PROXY"
         return MirrorFailed(sentence, unreachable=True)
     if code == pycurl.E_COULDNT_CONNECT:
         return MirrorFailed("it takes no connection", unreachable=True)

@@ -4,7 +4,7 @@ import pytest
 
 from labutils import data, readers, transfer
 from tests import toy_data
-from tests.faults.server import serve
+from tests.faults.server import real_mnist, serve
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,15 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "_folders", lambda: [folder])
     monkeypatch.setattr(transfer, "SLOW_SECONDS", 1)
     monkeypatch.setattr(readers, "read_sample", lambda spec, find_cache: toy_data.arrays(spec.name))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mnist_files():
+    """The folder of the real MNIST files."""
+    folder = real_mnist()
+    if folder is None:
+        pytest.skip("the real MNIST files are not here (LABUTILS_DATA_DIR names their folder)")
     return folder
 
 

@@ -87,7 +87,7 @@ def workers():
 KINDS = {"one-cycle": one_cycle, "plateau": plateau, "workers": workers}
 
 
-def train(kind: str, checkpoint: Path, result: Path) -> None:
+def train(kind: str, checkpoint: Path, result: Path, verbose: bool = False) -> None:
     """Train with a checkpoint; at the end write weights and history to ``result``."""
     torch.set_num_threads(1)
     seed_everything(0)
@@ -98,7 +98,7 @@ def train(kind: str, checkpoint: Path, result: Path) -> None:
         test_batches,
         num_epochs=NUM_EPOCHS,
         checkpoint=checkpoint,
-        verbose=False,
+        verbose=verbose,
         **arguments,
     )
     weights = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
@@ -114,6 +114,8 @@ def start(kind: str, folder: Path) -> int:
     if process:
         return process
     status = 1
+    # The worker processes of a DataLoader complain when they are left alone.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         train(kind, folder / "run.pt", folder / "result")
         status = 0

@@ -1,9 +1,11 @@
 """A web server on loopback that serves a folder, and misbehaves on demand.
 
-``http://127.0.0.1:PORT/BEHAVIOUR/FILE`` serves FILE as BEHAVIOUR says; see ``BEHAVIOURS``.
+``http://127.0.0.1:PORT/BEHAVIOUR/FILE`` serves FILE as BEHAVIOUR says; see ``BEHAVIOURS``. The
+folder is that of the real MNIST files where this machine has them, or one of ``tests/toy_data.py``.
 """
 
 import contextlib
+import os
 import re
 import socket
 import ssl
@@ -12,6 +14,8 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from labutils import readers
 
 BEHAVIOURS = {
     "good": "serves the file, resumes",
@@ -52,6 +56,24 @@ class Server:
         """Answer with the mirror URL for a behaviour."""
         assert behaviour in BEHAVIOURS, behaviour
         return f"{self.scheme}://127.0.0.1:{self.port}/{behaviour}/"
+
+
+def real_mnist() -> Path | None:
+    """Answer with a folder that holds the four real files of MNIST, packed; None without one.
+
+    Looked for in ``LABUTILS_DATA_DIR`` and in ``shared/data`` beside the repository.
+    """
+    folders = [Path(__file__).parents[3] / "shared" / "data"]
+    if own := os.environ.get("LABUTILS_DATA_DIR"):
+        folders.insert(0, Path(own))
+    packed = {file.name for file in readers.MNIST.remote_files}
+    for folder in folders:
+        raw = folder / readers.MNIST.folder
+        if all((raw / name).is_file() for name in packed) and not readers.verify(
+            readers.MNIST, folder
+        ):
+            return raw
+    return None
 
 
 @contextlib.contextmanager

@@ -128,3 +128,33 @@ def test_next_folder_is_taken_where_the_first_cannot_be_written(
     assert data.load("mnist")[0].source == "downloaded"
     assert f"{blocked} cannot be written to (Not a directory)" in capsys.readouterr().out
     assert not readers.verify(readers.MNIST, store)
+
+
+# --- checkpoints ----------------------------------------------------------------------------------
+
+# $1 is a disk with room for one checkpoint and not for a second beside it.
+SAVE = """
+import subprocess, sys
+from pathlib import Path
+from tests.faults.kill_and_resume import train
+disk, own = map(Path, sys.argv[1:])
+train("one-cycle", own / "whole.pt", own / "whole")
+train("one-cycle", disk / "run.pt", own / "result")
+assert [path.name for path in disk.iterdir()] == ["run.pt"]
+subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+print("--- some space was freed")
+train("one-cycle", disk / "run.pt", own / "again", verbose=True)
+assert (own / "result").read_text() == (own / "again").read_text() == (own / "whole").read_text()
+"""
+
+
+def test_a_disk_that_is_full_when_a_checkpoint_is_saved(tmp_path):
+    """Training goes on, the last good one is kept, and from there it goes on another time."""
+    disk, own = tmp_path / "disk", tmp_path / "own"
+    disk.mkdir(), own.mkdir()
+    said = run_on_mount('mount -t tmpfs -o size=4m tmpfs "$1"', SAVE, disk, own)
+    full, _, freed = said.partition("--- some space was freed\n")
+    warning = f"Warning: the checkpoint {disk / 'run.pt'} could not be saved (No space left on "
+    assert full.count(warning) == 5 and full.count("the last good one is kept") == 5
+    assert freed.startswith(f"Going on from {disk / 'run.pt'}: 1 of 6 epochs are done.")
+    assert "could not be saved" not in freed

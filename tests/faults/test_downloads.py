@@ -1,5 +1,6 @@
 """Downloads against a server that misbehaves: what arrives is right, or nothing is taken."""
 
+import dataclasses
 import errno
 import io
 import os
@@ -16,7 +17,7 @@ from filelock import FileLock
 from labutils import data, download, readers, transfer
 from tests import toy_data
 from tests.faults.disks import ARCHIVE, ROOT, assert_no_trace, part_of
-from tests.faults.server import wait_until
+from tests.faults.server import serve, wait_until
 
 # Behaviour of the only mirror, and what the user reads about it.
 USELESS = {
@@ -170,6 +171,30 @@ def test_patient_takes_a_slow_mirror(server, mirrors, store, monkeypatch):
     mirrors(server.url("slow"))
     assert data.fetch(readers.MNIST, pytest.fail, patient=True) == ""
     assert not readers.verify(readers.MNIST, store)
+
+
+# --- the real files of MNIST ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("behaviour", ["drop", "stall", "wrong-bytes", "html"])
+def test_real_mnist_arrives_though_the_first_mirror_misbehaves(
+    behaviour, mnist_files, store, monkeypatch, capsys
+):
+    """Four behaviours here; `python -m tests.faults.table` tries them all."""
+    with serve(mnist_files) as server:
+        mirrors = (server.url(behaviour), server.url("good"))
+        real = dataclasses.replace(readers.MNIST, mirrors=mirrors)
+        monkeypatch.setitem(readers.SPECS, "mnist", real)
+        train, test = data.load("mnist", source="full")
+    assert (len(train), len(test)) == (60_000, 10_000)
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "MNIST · 60,000 + 10,000 images · downloaded, verified"
+    assert not readers.verify(readers.MNIST, store)
+    assert (len(said) > 1) == (behaviour in USELESS)
+    for file in real.remote_files:
+        stored = store / readers.MNIST.folder / file.name
+        assert stored.read_bytes() == (mnist_files / file.name).read_bytes()
 
 
 # --- a course's own mirror ------------------------------------------------------------------------

@@ -365,7 +365,7 @@ def test_a_checkpoint_cut_off_anywhere_is_refused_and_left_alone(tmp_path):
     weights = [p.clone() for p in model.parameters()]
     for length in sorted(lengths):
         path.write_bytes(content[:length])
-        with pytest.raises(CheckpointError, match="cannot be read as a checkpoint.*Delete it"):
+        with pytest.raises(CheckpointError, match="it is cut off, or something else.*Delete it"):
             training.fit(model, *loaders, checkpoint=path, **arguments)
         assert path.read_bytes() == content[:length]
         assert all(map(torch.equal, model.parameters(), weights))
@@ -381,7 +381,7 @@ def test_a_changed_byte_in_the_weights_is_found(tmp_path):
     content[largest.header_offset + 200 + largest.file_size // 2] ^= 1
     path.write_bytes(content)
     torch.load(path, weights_only=True)
-    with pytest.raises(CheckpointError, match="fails its checksum|Bad CRC"):
+    with pytest.raises(CheckpointError, match="its part .* fails its checksum"):
         run(path)
 
 
@@ -412,7 +412,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
 
     path = tmp_path / "c.pt"
     torch.save({"run": {}, "history": Trap()}, path)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="objects that could run code, and was not opened"):
         run(path)
     assert not (tmp_path / "sprung").exists()
 

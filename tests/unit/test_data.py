@@ -361,6 +361,7 @@ def test_folder_that_cannot_be_created_or_written(store, drawn, monkeypatch, tmp
     assert data.load("cifar10")[0].is_sample
     said = capsys.readouterr().out
     assert "cannot be written to (Not a directory), so CIFAR-10 is not stored there" in said
+    assert "name a folder of your own, with room in it, in LABUTILS_DATA_DIR" in said
     assert "nowhere to store it: results will differ from CIFAR-10" in said
     assert drawn == [None]
 

@@ -1,4 +1,4 @@
-"""The commands that kill processes at random, in small: their defaults are 200 loads, 100 runs."""
+"""The fault commands in small: by default they do 200 loads, 100 runs, and every fault."""
 
 import os
 import subprocess
@@ -24,8 +24,14 @@ def test_many_first_loads_with_random_kills():
 
 
 def test_runs_killed_at_random_moments_end_bitwise_as_ones_that_were_not():
-    said = run("kill_and_resume", "--runs", "4")
+    said = run("kill_and_resume", "--runs", "3")
     columns, total = said[0].split("   "), said[-1].split()
     assert total[0] == "all" and columns[-1].strip() == "equal"
     runs, kills, *_, equal = map(int, total[1:])
-    assert runs == equal == 4 and kills >= 1
+    assert runs == equal == 3 and kills >= 1
+
+
+def test_nothing_is_lost_by_the_faults_of_disks_clocks_files_and_checkpoints():
+    said = run("table", "--only", "disk", "clock", "certificate", "file", "checkpoint")
+    assert said[-1].endswith(" kinds of fault, nothing lost")
+    assert int(said[-1].split()[0]) > 15

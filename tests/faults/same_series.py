@@ -1,0 +1,157 @@
+"""``python -m tests.faults.same_series``: the solved series many times in a row, always the same?
+
+Runs every solved notebook in the smoke budget, 20 times, two at a time, each in a kernel of its own
+with a hash seed of its own. What nbval compares (standard output and text of every cell without the
+tag ``nbval-ignore-output``) must be the same every time, and no cell may write to standard error.
+
+What was run lies in ``.work/same_series/``, in a folder named after the content of the notebooks
+and the package: the same command goes on where it was stopped.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).parents[2]
+SOLUTIONS = ROOT / "notebooks" / "solutions"
+# As in conftest.py, but with random hashes.
+ENVIRONMENT = {
+    "LABUTILS_BUDGET": "smoke",
+    "LABUTILS_DATA": "sample",
+    "LABUTILS_DEVICE": "cpu",
+    "OMP_NUM_THREADS": "1",
+}
+# What nbval, as conftest.py sets it, does not compare.
+NOT_COMPARED = {"text/html", "image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json"}
+
+
+def main(arguments=None) -> int:
+    """Run what has not been run yet and print the comparison; 1 if anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="how often the series is run")
+    parser.add_argument("--workers", type=int, default=2, help="notebooks at a time")
+    options = parser.parse_args(arguments)
+    notebooks = sorted(SOLUTIONS.glob("*.ipynb"))
+    kept = ROOT / ".work" / "same_series" / fingerprint(notebooks)
+    kept.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(options.workers) as pool:
+        runs = [
+            [pool.submit(run_or_read, path, kept / f"{path.stem}-{number}.json")
+             for path in notebooks]
+            for number in range(1, options.runs + 1)
+        ]  # fmt: skip
+        series = []
+        for number, tasks in enumerate(runs, start=1):
+            series.append([task.result() for task in tasks])
+            seconds = sum(record["seconds"] for record in series[-1])
+            print(f"series {number}: {seconds:.0f} s in {len(notebooks)} notebooks", flush=True)
+    return report(notebooks, series)
+
+
+def fingerprint(notebooks: list[Path]) -> str:
+    """Answer with a name for the state of everything that decides what a notebook prints."""
+    cells = [
+        (cell.cell_type, cell.source, cell.metadata.get("tags"))
+        for path in notebooks
+        for cell in nbformat.read(path, as_version=4).cells
+    ]
+    digest = hashlib.sha256(json.dumps(cells).encode())
+    for path in sorted((ROOT / "labutils").rglob("*.py")):
+        digest.update(path.read_bytes())
+    for path in sorted((ROOT / "data" / "reference_runs").glob("*.json")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def run_or_read(path: Path, kept: Path) -> dict:
+    """Run a notebook, or read what an earlier run of it has kept."""
+    if not kept.exists():
+        part = kept.with_suffix(".part")
+        part.write_text(json.dumps(run(path), indent=1))
+        part.replace(kept)
+    return json.loads(kept.read_text())
+
+
+def run(path: Path) -> dict:
+    """Run a notebook; answer with what its cells said, by cell id, and how long it took."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=600, record_timing=False, resources={"metadata": {"path": SOLUTIONS}}
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONHASHSEED"} | ENVIRONMENT
+    error = ""
+    began = time.perf_counter()
+    try:
+        # The kernel's own standard error, where it warns of its transport; not that of its cells.
+        client.execute(env=environment, stderr=subprocess.DEVNULL)
+    except CellExecutionError as stop:
+        error = str(stop)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return {
+        "seconds": time.perf_counter() - began,
+        "error": error,
+        "compared": {cell.id: compared(cell) for cell in code if not is_ignored(cell)},
+        "stderr": {cell.id: text for cell in code if (text := stream(cell, "stderr"))},
+    }
+
+
+def is_ignored(cell) -> bool:
+    return "nbval-ignore-output" in cell.metadata.get("tags", [])
+
+
+def stream(cell, name: str) -> str:
+    """Answer with everything a cell wrote to a stream."""
+    return "".join(
+        output.text
+        for output in cell.outputs
+        if output.output_type == "stream" and output.name == name
+    )
+
+
+def compared(cell) -> list:
+    """Answer with what nbval compares of a cell: its standard output, and its outputs in order."""
+    shown = [
+        {kind: content for kind, content in output.data.items() if kind not in NOT_COMPARED}
+        for output in cell.outputs
+        if output.output_type in ("display_data", "execute_result")
+    ]
+    return [stream(cell, "stdout"), *shown]
+
+
+def report(notebooks: list[Path], series: list[list[dict]]) -> int:
+    """Print a line for each notebook and what differed; answer with the exit status."""
+    print(f"{'notebook':<28}{'runs':>6}{'cells compared':>16}{'different':>11}{'on stderr':>11}")
+    problems = []
+    for path, records in zip(notebooks, zip(*series, strict=True), strict=True):
+        first = records[0]["compared"]
+        found = [[], []]
+        for number, record in enumerate(records, start=1):
+            for cell, said in record["compared"].items():
+                if said != first[cell]:
+                    found[0].append(
+                        f"{path.stem}, run {number}, cell {cell}:\n  {first[cell]}\n  {said}"
+                    )
+            for cell, said in record["stderr"].items():
+                found[1].append(f"{path.stem}, run {number}, cell {cell} on stderr:\n  {said}")
+            if record["error"]:
+                found[0].append(f"{path.stem}, run {number} stopped:\n{record['error']}")
+        different, on_stderr = map(len, found)
+        print(f"{path.stem:<28}{len(records):6}{len(first):16}{different:11}{on_stderr:11}")
+        problems += found[0] + found[1]
+    print("".join(f"{problem}\n" for problem in problems), end="")
+    print(f"{len(series)} series: {'NOT the same' if problems else 'all the same'}")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
