@@ -13,4 +13,4 @@ os.environ.setdefault("PYTHONHASHSEED", "0")
 def pytest_collectstart(collector):
     """Notebooks are compared by what they say: text/plain and stdout."""
     if hasattr(collector, "skip_compare"):
-        collector.skip_compare += ("text/html", "stderr", "image/png")
+        collector.skip_compare += ("text/html", "stderr", "image/png", "image/svg+xml")

@@ -42,12 +42,14 @@ def _softmax(temperature, shift, **scores) -> View:
         exponentials = np.exp(z.astype(np.float32))
         total = exponentials.sum()
         naive = exponentials / total
-    if np.isfinite(naive).all():
-        verdict = f"{total:.3g}, and the naive formula agrees"
-    elif total == 0:
+    if total == 0:
         verdict = "0: each of them underflows, and 0 / 0 is not a number (nan)"
-    else:
+    elif np.isinf(total):
         verdict = "infinity: e^z overflows above z = 88.7, and inf / inf is not a number (nan)"
+    elif np.abs(naive - stable).max() < 0.005:
+        verdict = f"{total:.3g}, and the naive formula agrees"
+    else:
+        verdict = f"{total:.1g}: too few digits are left, and the naive formula is wrong"
     text = (
         f"Softmax: {named(CLASSES, stable, fixed)}.\n"
         f"In 32-bit floats the exponentials sum to {verdict}."

@@ -51,6 +51,10 @@ def test_softmax_says_that_the_naive_formula_breaks_exactly_where_it_does_in_32_
         broken = bool((exponentials / exponentials.sum()).isnan().any())
         assert ("not a number" in explorer.screen.text) == broken, shift
         assert ("naive formula gives cat not a number" in explorer.screen.alt) == broken
+    moved(explorer, shift=-105.0)  # exponentials of one bit each: torch gives (0.5, 0.5, 0, 0)
+    assert "the naive formula is wrong" in explorer.screen.text
+    moved(explorer, shift=-100.0)
+    assert "the naive formula agrees" in explorer.screen.text
 
 
 @pytest.mark.parametrize("target", TARGETS)
