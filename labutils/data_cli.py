@@ -1,6 +1,7 @@
 """``python -m labutils data``: list, fetch, verify and clear datasets, to prepare a lab room."""
 
 import argparse
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -33,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run one action; answer with 0, or 1 if something failed."""
+    """Run one action; answer with 0, 1 if something failed, 2 for arguments that cannot be."""
     try:
         specs = [data.spec_of(name) for name in args.names or data.NAMES]
-    except ValueError as error:
+        if args.action == "list":
+            return _list(specs)
+    except ValueError as error:  # an unknown dataset, or LABUTILS_DATA with an unknown word
         print(error, file=sys.stderr)
         return 2
-    if args.action == "list":
-        return _list(specs)
     if args.action == "fetch":
         return _fetch(specs, args.patient)
     if args.action == "verify":
@@ -61,14 +62,26 @@ def _list(specs):
 def _fetch(specs, patient):
     failed = False
     for spec in specs:
-        whole = [folder for folder, _ in data.data_folders() if not readers.verify(spec, folder)]
-        if whole:
-            print(f"[OK] {spec.title} is in {whole[0]}, verified")
+        if folder := _where_it_is_whole(spec):
+            print(f"[OK] {spec.title} is in {folder}, verified")
             continue
-        why = data.fetch(spec, lambda text: print(f"Warning: {text}."), patient=patient)
-        print(f"[FAIL] {spec.title}: {why}" if why else f"[OK] {spec.title} downloaded, verified")
+        try:
+            why = data.fetch(spec, lambda text: print(f"Warning: {text}."), patient=patient)
+        except KeyboardInterrupt:
+            print("\nStopped. What came is kept: the same command goes on from there.")
+            return 1
+        if why:
+            print(f"[FAIL] {spec.title}: {why}")
+        else:
+            print(f"[OK] {spec.title} downloaded into {_where_it_is_whole(spec)}, verified")
         failed |= bool(why)
     return int(failed)
+
+
+def _where_it_is_whole(spec) -> Path | None:
+    """Answer with the first data folder that holds every file of a dataset, verified."""
+    folders = (folder for folder, _ in data.data_folders())
+    return next((folder for folder in folders if not readers.verify(spec, folder)), None)
 
 
 def _verify(specs, named):
@@ -120,18 +133,30 @@ def _clear(specs, sure):
         if not sys.stdin.isatty():
             print("Nothing was deleted: say --yes to delete these.", file=sys.stderr)
             return 1
-        if input("Delete these? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not _yes("Delete these? [y/N] "):
+            print("Nothing was deleted.")
             return 1
     failed = False
     for spec, folder, path in doomed:
         try:
             with download.lock(spec, folder):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                if spec.name == "mnist":
+                    with contextlib.suppress(OSError):  # it is not there, or holds something else
+                        (folder / spec.folder).parent.rmdir()
         except (OSError, download.DownloadError) as error:
             print(f"[FAIL] {path}: {error}")
             failed = True
     print("Some could not be deleted." if failed else "Deleted.")
     return int(failed)
+
+
+def _yes(question) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
 
 
 def _stored(spec, folder: Path) -> list[Path]:

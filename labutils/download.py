@@ -183,7 +183,7 @@ class _Download:
         if not self.failures:
             return DownloadError(
                 f"no mirror of {title} can be reached ({self.unreachable[0]}): look at the network "
-                "connection, then load it again",
+                "connection, then try again",
                 "no network",
             )
         kept = part.stat().st_size if part.is_file() else 0

@@ -2,8 +2,11 @@
 
 import datetime
 import os
+import queue
 import re
 import sys
+import threading
+import time
 from pathlib import Path
 
 NETWORK_SECONDS = 3  # for the first of all mirrors to answer, else there is no network
@@ -70,34 +73,40 @@ def why_unreachable(urls: list[str]) -> dict[str, str]:
 
     Answers with an empty dictionary as soon as one does; else with what went wrong, by URL.
     """
+    _pycurl()
+    answers = queue.SimpleQueue()
+    for url in urls:
+        # We do not wait for these threads: where no name server answers, libcurl comes back late.
+        knocking = threading.Thread(target=lambda url=url: answers.put((url, _knock(url))))
+        knocking.daemon = True
+        knocking.start()
+    reasons = dict.fromkeys(urls, f"no answer within {NETWORK_SECONDS:g} s")
+    deadline = time.monotonic() + NETWORK_SECONDS + 0.3  # libcurl keeps the same time
+    for _ in urls:
+        try:
+            url, reason = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        if not reason:
+            return {}
+        reasons[url] = reason
+    return reasons
+
+
+def _knock(url: str) -> str:
+    """Answer with why a URL's host takes no connection; an empty text if it does."""
     pycurl = _pycurl()
-    multi = pycurl.CurlMulti()
-    waiting = {_curl(url, NETWORK_SECONDS): url for url in urls}
-    for curl in waiting:
-        curl.setopt(pycurl.CONNECT_ONLY, 1)
-        multi.add_handle(curl)
-    reasons = {}
+    curl = _curl(url, NETWORK_SECONDS)
+    curl.setopt(pycurl.CONNECT_ONLY, 1)
     try:
-        while waiting:
-            multi.perform()
-            _, connected, failed = multi.info_read()
-            if connected:
-                return {}
-            for curl, code, text in failed:
-                failure = _explain(curl, code, text)
-                late = code == pycurl.E_OPERATION_TIMEDOUT and curl.getinfo(pycurl.CONNECT_TIME)
-                if late or not failure.unreachable:  # it is there, and something else is wrong
-                    return {}
-                reasons[waiting.pop(curl)] = str(failure)
-                multi.remove_handle(curl)
-                curl.close()
-            multi.select(0.1)
-        return reasons
-    finally:
-        for curl in waiting:
-            multi.remove_handle(curl)
-            curl.close()
-        multi.close()
+        curl.perform()
+    except pycurl.error as error:
+        code, text = error.args
+        failure = _explain(curl, code, text)
+        late = code == pycurl.E_OPERATION_TIMEDOUT and curl.getinfo(pycurl.CONNECT_TIME)
+        if failure.unreachable and not late:
+            return str(failure)
+    return ""  # it is there; if something else is wrong with it, the transfer will say what
 
 
 def _pycurl():
@@ -112,7 +121,7 @@ def _curl(url, connect_seconds):
     """Answer with a libcurl handle for a URL: who asks, whom to trust, how long to wait."""
     pycurl = _pycurl()
     curl = pycurl.Curl()
-    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.URL, url.encode())
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.USERAGENT, "labutils")
     curl.setopt(pycurl.CAINFO, _certificates())

@@ -26,9 +26,26 @@ def test_no_network_is_found_out_soon(mirrors, monkeypatch, capsys):
     assert re.search(
         r"no mirror of CIFAR-10 can be reached \(127.0.0.1:\d+: no answer within", said
     )
-    assert "look at the network connection, then load it again" in said
+    assert "look at the network connection, then try again" in said
     assert "no network: results will differ from CIFAR-10" in said
     assert len(said.splitlines()) == 2
+
+
+def test_a_name_server_that_does_not_answer_costs_no_more(mirrors, monkeypatch, capsys):
+    """libcurl then comes back after ten seconds or more; nobody waits for it."""
+    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 0.5)
+    monkeypatch.setattr(transfer, "_knock", lambda url: time.sleep(5))
+    mirrors("http://one.example/", "http://two.example/")
+    began = time.monotonic()
+    assert data.load("cifar10")[0].is_sample
+    assert time.monotonic() - began < 3
+    assert "(one.example: no answer within 0.5 s)" in capsys.readouterr().out
+
+
+def test_a_url_that_is_none_is_a_failure_of_that_mirror(server, mirrors, capsys):
+    mirrors("http://sp ace.example/", "gopher://old.example/", "http://ä:x/", server.url("good"))
+    assert data.load("mnist")[0].source == "downloaded"
+    assert "old.example: " in capsys.readouterr().out
 
 
 def test_a_mirror_that_does_not_answer_is_passed_over(server, mirrors, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
@@ -501,7 +502,8 @@ def run_command(*words):
 def test_command_fetch_list_verify_clear(served, store, monkeypatch, capsys):
     monkeypatch.setenv("LABUTILS_MIRRORS", str(served))
     assert run_command("fetch", "mnist", "cifar10") == 0
-    assert capsys.readouterr().out.count("[OK]") == 2
+    said = capsys.readouterr().out
+    assert f"[OK] MNIST downloaded into {store}, verified" in said and said.count("[OK]") == 2
     assert run_command("fetch", "mnist") == 0
     assert "verified" in capsys.readouterr().out
     assert run_command("list") == 0
@@ -513,8 +515,8 @@ def test_command_fetch_list_verify_clear(served, store, monkeypatch, capsys):
     assert "[FAIL]" in capsys.readouterr().out
     put_npz(store, "mnist")
     assert run_command("clear", "--yes") == 0
-    left = {path.name for path in store.rglob("*") if path.is_file()}
-    assert left == {"mnist.npz", "mnist.lock", "cifar10.lock"}
+    left = {path.name for path in store.rglob("*")}
+    assert left == {"mnist.npz", "cache", "mnist.lock", "cifar10.lock"}
 
 
 def test_command_says_what_failed(store, capsys):
@@ -526,6 +528,62 @@ def test_command_says_what_failed(store, capsys):
     assert "unknown dataset 'imagenet'" in capsys.readouterr().err
 
 
+def test_command_explains_a_wrong_setting(store, monkeypatch, capsys):
+    monkeypatch.setenv("LABUTILS_DATA", "real")
+    assert run_command("list") == 2
+    assert "LABUTILS_DATA is 'real'; expected 'auto'" in capsys.readouterr().err
+
+
+def test_command_says_where_it_stored_what_the_first_folder_did_not_take(
+    served, store, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(data, "_folders", lambda: [tmp_path / "file", store])
+    monkeypatch.setenv("LABUTILS_MIRRORS", str(served))
+    assert run_command("fetch", "mnist") == 0
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'file'} cannot be written to" in said
+    assert f"[OK] MNIST downloaded into {store}, verified" in said
+
+
+def test_command_fetch_may_be_interrupted(store, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "fetch", interrupted)
+    assert run_command("fetch", "mnist") == 1
+    assert "What came is kept: the same command goes on from there." in capsys.readouterr().out
+
+
+def test_command_clear_waits_for_a_process_that_fetches(served, store, monkeypatch, capsys):
+    put_mnist(store, served)
+    (store / "cache").mkdir()
+    monkeypatch.setattr(download, "LOCK_SECONDS", 0.2)
+    with FileLock(store / "cache" / "mnist.lock"):
+        assert run_command("clear", "--yes") == 1
+    said = capsys.readouterr().out
+    assert "Another process is fetching MNIST" in said and "Some could not be deleted." in said
+    assert not readers.verify(readers.MNIST, store)
+    assert run_command("clear", "--yes") == 0
+
+
+def test_a_dataset_that_is_cleared_while_it_is_read(served, store, monkeypatch):
+    """What was read before is thrown away; the dataset is fetched again."""
+    put_mnist(store, served)
+    monkeypatch.setenv("LABUTILS_MIRRORS", str(served))
+    read = readers._read_verified
+
+    def clear_then_read(path, digest):
+        if path.name == "t10k-images-idx3-ubyte.gz" and path.parent.exists():
+            monkeypatch.setattr(readers, "_read_verified", read)
+            shutil.rmtree(store / "MNIST")
+        return read(path, digest)
+
+    monkeypatch.setattr(readers, "_read_verified", clear_then_read)
+    train, test = data.load("mnist", source="full")
+    assert toy_data.same(train, test, "mnist") and train.source == "downloaded"
+
+
 def test_command_clear_asks_first(served, store, monkeypatch, capsys):
     put_mnist(store, served)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
@@ -534,10 +592,17 @@ def test_command_clear_asks_first(served, store, monkeypatch, capsys):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda _: "n")
     assert run_command("clear") == 1
+    assert capsys.readouterr().out.endswith("Nothing was deleted.\n")
+
+    def closed(_):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    assert run_command("clear") == 1
     assert data.load("mnist")[0].source == "local"
     monkeypatch.setattr("builtins.input", lambda _: "y")
     assert run_command("clear", "mnist") == 0
-    assert not (store / "MNIST" / "raw").exists()
+    assert not (store / "MNIST").exists()
 
 
 def test_download_libraries_load_only_when_something_is_downloaded():
