@@ -34,18 +34,20 @@ class CheckpointError(RuntimeError):
     """The checkpoint cannot be read, or belongs to another run; the message says which."""
 
 
-def file_for(name: str, model, folder="checkpoints") -> Path | None:
-    """Answer with the file that a notebook's run is saved to, ``folder/NAME_FINGERPRINT.pt``.
+def file_for(name: str, model, dataset, folder="checkpoints") -> Path | None:
+    """Answer with the file of a notebook's run, ``folder/NAME_DATASET_FINGERPRINT.pt``.
 
-    The fingerprint is that of the network's layers and shapes: a changed network starts anew in a
-    file of its own, and does not stop the notebook. In continuous integration and in the ``smoke``
+    ``dataset`` is an ``ImageSet``; downloaded or found on the disk, the real one is the same. The
+    fingerprint is that of the network's layers and shapes: a changed network starts anew in a file
+    of its own, and does not stop the notebook. In continuous integration and in the ``smoke``
     budget every run starts anew and nothing is kept: ``None``.
     """
     smoke = os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
     if os.environ.get("CI") or smoke:
         return None
     layers = repr((str(model), _shapes(model)))
-    return Path(folder) / f"{name}_{zlib.crc32(layers.encode()):08x}.pt"
+    images = "sample" if dataset.is_sample else dataset.name
+    return Path(folder) / f"{name}_{images}_{zlib.crc32(layers.encode()):08x}.pt"
 
 
 class Saver:

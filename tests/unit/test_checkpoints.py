@@ -455,23 +455,35 @@ def test_two_runs_with_one_file_do_not_mix_their_bytes(tmp_path, capsys):
 # --- the file of a notebook's run -------------------------------------------------------------
 
 
-def test_a_changed_network_gets_a_file_of_its_own(monkeypatch):
+@pytest.fixture
+def at_home(monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("LABUTILS_BUDGET", "cpu")
 
+
+def test_a_changed_network_gets_a_file_of_its_own(at_home):
     def file(*layers):
-        return file_for("net_local", nn.Sequential(*layers))
+        return file_for("net", nn.Sequential(*layers), image_set())
 
     assert file(nn.Linear(3, 2)) == file(nn.Linear(3, 2))  # the weights do not count
     assert file(nn.Linear(3, 2)).parent == Path("checkpoints")
-    assert file(nn.Linear(3, 2)).name.startswith("net_local_")
     networks = [nn.Linear(3, 2)], [nn.Linear(3, 2), nn.ReLU()], [nn.Linear(3, 3)], [nn.ReLU()]
     assert len({file(*layers) for layers in networks}) == 4
 
 
+def test_a_dataset_has_the_same_file_wherever_it_came_from(at_home):
+    """Downloaded in the first session, it is found on the disk in the next one."""
+
+    def file(source):
+        images, labels = torch.zeros(5, 32, 32, 3, dtype=torch.uint8), torch.zeros(5).long()
+        dataset = data.ImageSet(images, labels, classes="ab", name="cifar10", source=source)
+        return file_for("net", nn.Linear(3, 2), dataset).name
+
+    assert file("downloaded") == file("local") == file("npz")
+    assert file("local").startswith("net_cifar10_") and file("sample").startswith("net_sample_")
+
+
 @pytest.mark.parametrize("name, value", [("CI", "true"), ("LABUTILS_BUDGET", "smoke")])
-def test_continuous_integration_starts_anew(monkeypatch, name, value):
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("LABUTILS_BUDGET", "cpu")
+def test_continuous_integration_starts_anew(at_home, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    assert file_for("net", nn.Linear(3, 2)) is None
+    assert file_for("net", nn.Linear(3, 2), image_set()) is None
