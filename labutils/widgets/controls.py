@@ -1,14 +1,15 @@
-"""What a reader turns: sliders with a number box, choices, switches and buttons.
+"""What a reader turns: sliders with a number box, lists and buttons.
 
-Each has a visible name, which is its accessible name too, and works with the keyboard alone.
-ipywidgets' own sliders have no name for a screen reader, so :class:`Slider` is our own.
+Each has a visible name, which is its accessible name too, and works with the keyboard alone. Two
+are our own: ipywidgets' sliders have no name for a screen reader, and the arrow keys that its lists
+need are taken by JupyterLab, which goes to the next cell.
 """
 
 from pathlib import Path
 
 import anywidget
 import ipywidgets
-from traitlets import Float, Int, Unicode, Union, validate
+from traitlets import Any, Float, Int, List, Unicode, Union, observe, validate
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "explorer.css").read_text("utf-8")
@@ -54,23 +55,44 @@ def slider(name: str, low, high, value, step=1) -> Slider:
     return made
 
 
-def choice(name: str, options, value=None) -> ipywidgets.Dropdown:
+class Choice(anywidget.AnyWidget):
+    """A list to choose from: texts on the screen, any values behind them."""
+
+    _esm = (HERE / "choice.js").read_text("utf-8")
+    _css = STYLE
+
+    name = Unicode().tag(sync=True)
+    texts = List(Unicode()).tag(sync=True)
+    index = Int(0).tag(sync=True)
+    value = Any()  # the chosen one; stays with the kernel
+
+    def set_options(self, options, value=None) -> None:
+        """Offer texts, or a dictionary of values by text; choose ``value``, or else the first."""
+        named = (
+            options if isinstance(options, dict) else {str(option): option for option in options}
+        )
+        self._values = list(named.values())
+        with self.hold_sync():
+            self.texts = list(named)
+            self.index = 0 if value is None else self._values.index(value)
+        self.value = self._values[self.index]
+
+    @observe("index")
+    def _chosen(self, change) -> None:
+        self.value = self._values[change.new]
+
+    @observe("value")
+    def _set(self, change) -> None:
+        self.index = self._values.index(change.new)
+
+
+def choice(name: str, options, value=None) -> Choice:
     """Answer with a list to choose from: texts, or a dictionary of values by text."""
-    pairs = list(options.items()) if isinstance(options, dict) else [(str(o), o) for o in options]
-    value = pairs[0][1] if value is None else value
-    return ipywidgets.Dropdown(
-        options=pairs, value=value, description=name, style={"description_width": "initial"}
-    )
+    made = Choice(name=name)
+    made.set_options(options, value)
+    return made
 
 
-def switch(name: str, value: bool = False) -> ipywidgets.Checkbox:
-    """Answer with a box to tick."""
-    return ipywidgets.Checkbox(value=value, description=name, indent=False)
-
-
-def button(name: str, hint: str = "") -> ipywidgets.Button:
-    """Answer with a button; ``hint`` is shown over it, and must begin with what is written on it.
-
-    Give it to an explorer's ``buttons``, with what a click does.
-    """
-    return ipywidgets.Button(description=name, tooltip=hint or name, layout={"width": "auto"})
+def button(name: str) -> ipywidgets.Button:
+    """Answer with a button; what a click does is given to the explorer, as its ``buttons``."""
+    return ipywidgets.Button(description=name, layout={"width": "auto"})

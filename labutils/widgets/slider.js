@@ -29,9 +29,9 @@ function render({ model, el }) {
     show();
   }
 
-  // In command mode JupyterLab would take these keys to go to the next cell.
-  range.addEventListener("keydown", (event) => {
-    if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();
+  // In command mode JupyterLab would take these keys, to go to another cell or into its editor.
+  el.addEventListener("keydown", (event) => {
+    if (/^(Arrow|Page|Home|End|Enter)/.test(event.key)) event.stopPropagation();
   });
   range.addEventListener("input", take);
   box.addEventListener("change", take);

@@ -90,9 +90,17 @@ def test_a_slider_keeps_to_its_range_and_to_whole_numbers(given, held):
     assert control.value == held and isinstance(control.value, int)
 
 
-def test_a_choice_takes_values_by_name():
+def test_a_choice_gives_values_for_texts():
     control = choice("colour", {"red": 1, "blue": 2}, 2)
-    assert control.value == 2 and control.label == "blue"
+    assert (control.value, control.index, control.texts) == (2, 1, ["red", "blue"])
+    control.index = 0  # as the browser sets it
+    assert control.value == 1
+    control.value = 2
+    assert control.index == 1
+    control.set_options(["a", "b", "c"], "b")
+    assert (control.value, control.index) == ("b", 1)
+    with pytest.raises(ValueError):
+        control.value = "d"
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

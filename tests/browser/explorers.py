@@ -1,0 +1,55 @@
+"""The explorers, each in a cell of a scratch notebook, for browser tests and benchmarks.
+
+A new explorer is a new row of ``EXPLORERS``; it needs no notebook of the series.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+SCRATCH = "explorers.ipynb"
+
+
+class Row(NamedTuple):
+    """An explorer: its cell, and the slider to move, whose every step changes the picture."""
+
+    cell: str
+    slider: str
+
+
+EXPLORERS = {
+    "softmax": Row("widgets.softmax()", "score of dog"),
+    "cross-entropy": Row("widgets.cross_entropy()", "weight of dog"),
+    "convolution": Row("widgets.convolution(size=32, kernel_size=11, padding=5)", "window"),
+    "receptive field": Row("widgets.receptive_fields((7, 5, 7, 7), (1, 2, 1, 1))", "kernel 2"),
+}
+
+
+def write_scratch(folder: Path, cells: list[str]) -> str:
+    """Write a notebook with ``from labutils import widgets`` and these cells; answer its name."""
+    sources = ["from labutils import widgets", *cells]
+    notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    nbformat.write(notebook, folder / SCRATCH)
+    return SCRATCH
+
+
+def open_scratch(notebook, cells: list[str]) -> list:
+    """Open and run such a notebook; answer with each cell's explorer, as a Playwright locator."""
+    notebook.open(write_scratch(notebook.lab.folder, cells))
+    notebook.run_all()
+    screens = notebook.page.locator(".labutils-screen")
+    screens.nth(len(cells) - 1).wait_for()
+    outputs = notebook.page.locator(".jp-Cell-outputArea").filter(has=screens)
+    return [outputs.nth(place) for place in range(len(cells))]
+
+
+def range_of(explorer, name: str):
+    """Answer with the slider (not its number box) of this name."""
+    return explorer.get_by_role("slider", name=name, exact=True)
