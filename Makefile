@@ -1,4 +1,4 @@
-# make lab · make test · make env · make release · make solutions
+# make lab · make test · make env · make release · make solutions · make site
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export TMPDIR := $(CURDIR)/.work/tmp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab test env release solutions lint clean
+.PHONY: lab test env release solutions site lint clean
 .DEFAULT_GOAL := lab
 
 env: $(STAMP)
@@ -35,6 +35,11 @@ release: env
 # Run the solutions in place, on the embedded sample (pictures of the real datasets are not committed).
 solutions: env
 	$(BIN)/python -m labutils run-solutions
+
+# The solved series as web pages and PDF handouts, in site/.
+site: env
+	@mkdir -p $(TMPDIR)
+	$(BIN)/python -m labutils site
 
 clean:
 	rm -rf $(VENV) .work

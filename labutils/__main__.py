@@ -12,6 +12,7 @@ COMMANDS = {
     "release": ("labutils.course.release", "rebuild the student copies from the solutions"),
     "grade": ("labutils.course.grade", "grade a folder of submissions"),
     "run-solutions": ("labutils.course.run_solutions", "run the solution notebooks in place"),
+    "site": ("labutils.course.site", "export the solved series as HTML pages and PDF handouts"),
 }
 
 

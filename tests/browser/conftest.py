@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.lab import CHROMIUM_ARGUMENTS, NotebookPage, find_chromium, running_lab
+from labutils.course.chromium import ARGUMENTS, find_chromium
+from tests.browser.lab import NotebookPage, running_lab
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +14,7 @@ def browser_type_launch_args(browser_type_launch_args):
         pytest.skip("no chromium on PATH: install Debian's chromium to run the browser tests")
     return browser_type_launch_args | {
         "executable_path": chromium,
-        "args": CHROMIUM_ARGUMENTS,
+        "args": ARGUMENTS,
     }
 
 

@@ -19,17 +19,6 @@ import httpx
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# A browser that runs as root too, and asks nobody for updates.
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # All cells are in the page at once, nothing is saved behind our back, nobody is asked for news.
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
@@ -41,11 +30,6 @@ SETTINGS = {
 }
 # Tools for teachers, which students do not have: their extension needs a server of its own.
 DISABLED = ["@jupyter/nbgrader"]
-
-
-def find_chromium() -> str | None:
-    """Answer with the path of the Chromium on this machine, None where there is none."""
-    return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 class Lab:

@@ -1,0 +1,19 @@
+"""The Chromium of this machine: where it is, and how it runs without asking anybody anything."""
+
+import shutil
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",  # it refuses to run as root with one
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_chromium() -> str | None:
+    """Answer with the path of the Chromium on this machine, None where there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
