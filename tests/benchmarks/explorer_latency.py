@@ -13,8 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from labutils.course.chromium import ARGUMENTS, find_chromium
 from tests.browser.explorers import EXPLORERS, open_scratch, range_of
-from tests.browser.lab import CHROMIUM_ARGUMENTS, NotebookPage, find_chromium, running_lab
+from tests.browser.lab import NotebookPage, running_lab
 
 MEDIAN, P95 = 150, 300  # milliseconds
 # Answers, once, with the milliseconds from the next key in `range` to the next picture on screen.
@@ -61,7 +62,7 @@ def main() -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS
+            executable_path=find_chromium(), args=ARGUMENTS
         )
         notebook = NotebookPage(browser.new_page(viewport={"width": 1280, "height": 900}), lab)
         explorers = open_scratch(notebook, [EXPLORERS[name].cell for name in names])
