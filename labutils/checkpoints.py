@@ -57,13 +57,20 @@ class Saver:
         path: the file; its folder is made if need be.
         loaders: the run's loaders, training loader first; ``None`` entries are allowed.
         recipe: the other settings of the run, by name.
+        dtype: what the model is computed in, or ``None``. That is not part of the recipe: it is
+            often measured, and a busy machine may measure something else the next time. So a run
+            goes on in the type it began in; on another kind of device it takes this one.
+
+    Attributes:
+        dtype: after :meth:`load`, what the run is to be computed in.
     """
 
-    def __init__(self, path, model, optimizer, scheduler, loaders, num_epochs, recipe):
+    def __init__(self, path, model, optimizer, scheduler, loaders, num_epochs, recipe, dtype):
         self.path = Path(path)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         self.loaders = loaders
         self.num_epochs = num_epochs
+        self.dtype = dtype
         self.run = _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe)
 
     def load(self) -> dict:
@@ -100,6 +107,8 @@ class Saver:
         if self.scheduler is not None:
             self.scheduler.load_state_dict(saved["scheduler"])
         restore_random_states(saved["random"], self.loaders)
+        if saved["device"] == _device_type(self.model):
+            self.dtype = saved["dtype"]
         return history
 
     def save(self, history: dict) -> None:
@@ -112,6 +121,8 @@ class Saver:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "random": random_states(self.loaders),
+            "dtype": self.dtype,
+            "device": _device_type(self.model),
         }
         part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
@@ -193,6 +204,10 @@ def _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe) -> d
     ):
         run[name] = None if loader is None else _describe_loader(loader)
     return run | {name: _plain(value) for name, value in recipe.items()}
+
+
+def _device_type(model) -> str:
+    return next((parameter.device.type for parameter in model.parameters()), "cpu")
 
 
 def _shapes(model) -> list:

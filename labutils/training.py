@@ -121,7 +121,8 @@ def fit(
             the test loss, or the training loss where there is no test loader.
         grad_clip: the gradient's norm is scaled down to this, if larger.
         dtype: compute the model in this type by autocast (see ``speed.fast_dtype``); the loss is
-            always computed in float32. ``None``: the model's own type, nothing is cast.
+            always computed in float32. ``None``: the model's own type, nothing is cast. A run that
+            goes on from a checkpoint keeps the type it began in, on the same kind of device.
         train_eval_loader: training images without augmentation, for ``History.train_accuracy``.
         checkpoint: a file to save to after every epoch, and to go on from if it is there. See
             :mod:`labutils.checkpoints`.
@@ -135,21 +136,22 @@ def fit(
     """
     _check_arguments(model, train_loader, optimizer, num_epochs, scheduler, step_scheduler)
     device = device_of(model)
-    autocast = _autocast(device, dtype)
     history = History()
     saver = None
     if checkpoint is not None:
         from labutils.checkpoints import Saver
 
         loaders = (train_loader, test_loader, train_eval_loader)
-        recipe = dict(
-            loss_fn=loss_fn, step_scheduler=step_scheduler, grad_clip=grad_clip, dtype=dtype
-        )
-        saver = Saver(checkpoint, model, optimizer, scheduler, loaders, num_epochs, recipe)
+        recipe = dict(loss_fn=loss_fn, step_scheduler=step_scheduler, grad_clip=grad_clip)
+        saver = Saver(checkpoint, model, optimizer, scheduler, loaders, num_epochs, recipe, dtype)
         history = History(**saver.load())
         if verbose and len(history):
             print(f"Going on from {checkpoint}: {len(history)} of {num_epochs} epochs are done.")
+            if saver.dtype != dtype:
+                print(f"It goes on in {saver.dtype or 'its own number type'}, as it began.")
+        dtype = saver.dtype
 
+    autocast = _autocast(device, dtype)
     epoch, losses = len(history), []
     progress = _progress_bar(train_loader, num_epochs, done=epoch)
     try:
