@@ -18,7 +18,9 @@ grids        ``convolution_example``, ``pooling_example``, ``dropout_mask``
 concepts     ``score_probability_loss``, ``pipeline_steps``, ``batch_order``
 ============ =========================================================================
 
-A picture of one's own is drawn with matplotlib as usual and ends in ``show(fig, alt=...)``.
+A picture of one's own is drawn with matplotlib as usual and ends in ``show(fig, alt=...)``. The
+pictures of :mod:`labutils.widgets`, which follow a slider, are drawn on a ``sheet.Sheet``: in
+``distributions`` and ``grid_windows``.
 """
 
 from .bars import (

@@ -28,7 +28,7 @@ def softmax() -> Explorer:
         name: slider(f"score of {name}", -5.0, 5.0, score, 0.1)
         for name, score in zip(CLASSES, SCORES, strict=True)
     }
-    controls["temperature"] = slider("temperature T", 0.05, 5.0, 1.0, 0.05)
+    controls["temperature"] = slider("temperature", 0.05, 5.0, 1.0, 0.05)
     controls["shift"] = slider("shift", -200.0, 200.0, 0.0, 5.0)
     rows = [list(CLASSES), ["temperature", "shift"]]
     return Explorer("The softmax explorer", controls, _softmax, rows=rows)

@@ -1,7 +1,6 @@
 """The frame of every explorer: controls above, the picture below, and its numbers in words."""
 
 import html
-import logging
 import traceback
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -15,7 +14,6 @@ from labutils.plotting.figure import Picture
 from .controls import HERE, STYLE, button
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-log = logging.getLogger(__name__)
 
 
 class View(NamedTuple):
@@ -49,7 +47,7 @@ class Explorer:
     the start state stands in its place, with its alt text and numbers.
 
     Args:
-        title: its name, for error messages and for screen readers.
+        title: its name, for messages.
         controls: by the name under which ``draw`` takes their values.
         draw: answers with the :class:`View` of these values. Impossible values are its business: it
             says in words what does not fit.
@@ -127,7 +125,6 @@ class Explorer:
 
     def failed(self, error: Exception) -> None:
         """Show an error in the explorer, and write where it happened to the browser's console."""
-        log.debug("%s failed", self.title, exc_info=error)
         with self.screen.hold_sync():
             self.screen.problem = (
                 f"{self.title} cannot show this. {type(error).__name__}: {error} "
