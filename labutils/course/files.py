@@ -24,7 +24,7 @@ def as_text(notebook: NotebookNode) -> str:
 def without_widgets(notebook: NotebookNode) -> NotebookNode:
     """Answer with a copy without the widgets of a kernel that is gone; their pictures stay.
 
-    JupyterLab shows "Loading widget..." for a stored widget instead of the picture beside it.
+    For a stored widget JupyterLab shows "Error displaying widget" instead of the picture beside it.
     """
     stored = deepcopy(notebook)
     stored.metadata.pop("widgets", None)
