@@ -5,18 +5,13 @@ and raises :class:`Wrong` at the first thing that is not right, the known miscon
 Returning means the answer is right; a returned string is a word to say along with the praise.
 """
 
-import contextlib
 import copy
 import difflib
 import dis
-import functools
 import html
-import io
 import os
-import random
 import traceback
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +19,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor, nn, overrides
-from torch.utils import _python_dispatch
+from torch import Tensor, nn
 
+from labutils.checks.guard import TORCH_ITSELF, guarded, load_late_imports
 from labutils.checks.memorylimit import memory_limit
 from labutils.checks.timelimit import TimeIsUp, time_limit
 
@@ -83,9 +78,9 @@ class Exercise:
 
         Only KeyboardInterrupt gets out: it is the reader who wants to stop.
         """
-        _load_late_imports()
+        load_late_imports()
         try:
-            with _guarded(), memory_limit(), time_limit(self.seconds):
+            with guarded(), memory_limit(), time_limit(self.seconds):
                 remark = self.examine(answer)
         except NotDone:
             return Result(False, False, f"{self.name} is not written yet.")
@@ -124,7 +119,8 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
 
     Raises:
         NotDone: the stub's own NotImplementedError came out.
-        Wrong: ``answer`` cannot be called, raised something else, or changed what it was given.
+        Wrong: ``answer`` cannot be called, raised something else, or changed what it was given
+            or torch itself.
     """
     name = called or getattr(answer, "__name__", type(answer).__name__)
     if not callable(answer):
@@ -140,6 +136,13 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
         raise
     except BaseException as error:  # SystemExit and its kind too
         _explain(error, name, args, hint)
+    replaced = TORCH_ITSELF.replaced()
+    if replaced:
+        raise Wrong(
+            f"{name} replaced or deleted {', '.join(replaced[:3])}.",
+            "PyTorch's own functions are shared by everything in the notebook: give your function "
+            "a name of its own, and assign nothing to torch. (It was put back.)",
+        )
     if frozen and not _same(before, (args, kwargs)):
         raise Wrong(
             f"{name} changed what it was given.",
@@ -370,64 +373,6 @@ def close(a: Tensor, b: Tensor, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
     return a.shape == b.shape and torch.allclose(
         a.detach().double(), b.detach().double(), rtol=rtol, atol=atol
     )
-
-
-# --- keeping the notebook safe --------------------------------------------------------------
-
-
-class _Bounded(io.StringIO):
-    """Takes whatever an answer prints and forgets what is beyond 10,000 characters."""
-
-    def write(self, text: str) -> int:
-        if self.tell() < 10_000:
-            super().write(text[:10_000])
-        return len(text)
-
-
-@functools.cache
-def _load_late_imports() -> None:
-    """Have torch load what it loads on first use (sympy, its meta kernels) before any clock starts.
-
-    On a busy machine that takes seconds. An import that the time limit cuts off stays broken.
-    """
-    image, weight = torch.empty(1, 1, 3, 3, device="meta"), torch.empty(1, 1, 3, 3, device="meta")
-    nn.functional.conv2d(image, weight)
-
-
-@contextlib.contextmanager
-def _guarded() -> Iterator[None]:
-    """Fixed seed and no prints inside; random states and settings as before outside."""
-    states = random.getstate(), np.random.get_state()
-    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    device = torch.get_default_device()
-    modes = _python_dispatch._len_torch_dispatch_stack(), overrides._len_torch_function_stack()
-    bin_ = _Bounded()
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(bin_),
-            contextlib.redirect_stderr(bin_),
-            torch.random.fork_rng(gpus),
-            torch.enable_grad(),
-        ):
-            warnings.simplefilter("ignore")
-            torch.set_default_dtype(torch.float32)
-            torch.manual_seed(0)
-            yield
-    finally:
-        # The alarm of the time limit may ring just where a recorder is being switched off. Left on,
-        # it would keep every tensor of the notebook from then on.
-        while _python_dispatch._len_torch_dispatch_stack() > modes[0]:
-            _python_dispatch._pop_mode()
-        while overrides._len_torch_function_stack() > modes[1]:
-            overrides._pop_mode()
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        if torch.get_default_device() != device:
-            torch.set_default_device(None if device.type == "cpu" else device)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
 
 
 # --- what the notebook calls ----------------------------------------------------------------
