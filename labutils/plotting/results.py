@@ -32,16 +32,15 @@ def mistakes(
     probabilities = as_probabilities(probabilities, classes)
     labels = as_labels(labels, classes, length=len(probabilities))
     same_length(images=images, labels=labels)
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
+    wrong = surest_mistakes(labels, probabilities)
     summary = f"{plural(len(wrong), 'mistake')} among {plural(len(labels), 'image')}"
     if len(wrong) == 0:
         fig = new_figure(1.0, 5)
         fig.text(0.02, 0.5, f"No mistakes among {plural(len(labels), 'image')}.")
         show(fig, alt=sentences(f"{summary}: no picture"))
         return
-    sureness = probabilities.max(axis=1)
-    worst = wrong[np.argsort(-sureness[wrong], kind="stable")][:count]
+    predicted, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    worst = wrong[:count]
     chosen = [images[i] for i in worst] if isinstance(images, (list, tuple)) else images[worst]
     titles = [
         f"{classes[labels[i]]}\n→ {classes[predicted[i]]}\np = {fixed(sureness[i])}" for i in worst
@@ -53,6 +52,17 @@ def mistakes(
     heading = f"{summary}: true class → answer, and its p"
     fig = tiles(as_images(chosen, mean, std), titles, columns, heading)
     show(fig, alt=sentences(summary, f"The surest of them: {listing(said)}"))
+
+
+def surest_mistakes(labels, probabilities) -> np.ndarray:
+    """Answer with the places of all wrong answers, from the one given most surely on.
+
+    Args:
+        labels: numpy array of the N right answers.
+        probabilities: numpy array [N, K]; the answer is the most probable class.
+    """
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
 
 
 @series_style()

@@ -21,6 +21,9 @@ class Row:
         memory: bytes of the output; 0 where it lies in the input's place (in place, or a view).
         receptive_field: side in input pixels, the longer one where they differ. It counts the
             padding, and so may exceed the image. None where it is not known.
+        pixels: for each side of the image, the first and the last pixel that the output in the
+            middle sees; those below 0 or beyond the image's end lie in the padding. None where
+            they are not known.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Row:
     macs: int = 0
     memory: int = 0
     receptive_field: int | None = None
+    pixels: tuple[tuple[int, int], ...] | None = None
 
 
 _HEADERS = {

@@ -88,6 +88,14 @@ class _Seen(NamedTuple):
         windows = zip(self.fields, kernel_size, stride, padding, dilation, strict=True)
         return _Seen(tuple(field.after(*window) for field, *window in windows), tuple(extent))
 
+    def from_the_middle(self) -> tuple[tuple[int, int], ...]:
+        """First and last pixel, for each side, that the output in the middle sees."""
+        firsts = [f.start + n // 2 * f.jump for f, n in zip(self.fields, self.extent, strict=True)]
+        return tuple(
+            (round(first), round(first + f.field) - 1)
+            for first, f in zip(firsts, self.fields, strict=True)
+        )
+
     def pooled_to(self, extent) -> "_Seen":
         """Adaptive pooling: windows spread evenly from the map's first position to its last."""
         kernel, stride = [], []
@@ -179,9 +187,9 @@ class _Recorder(TorchFunctionMode):
         places = [_place(one) for one in _tensors(inputs)]
         row.memory = 0 if _place(tensor) in places else tensor.numel() * tensor.element_size()
         seen = getattr(tensor, "seen", None)
-        row.receptive_field = (
-            round(max(f.field for f in seen.fields)) if seen and seen.fields else None
-        )
+        if seen and seen.fields:
+            row.receptive_field = round(max(f.field for f in seen.fields))
+            row.pixels = seen.from_the_middle()
         self.trace.rows.append(row)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):

@@ -5,6 +5,9 @@
 ``cross_entropy``    prediction and target -> loss, entropy, KL divergence, gradient
 ``convolution``      every window on the grid, the output size, what is left over
 ``receptive_fields`` a stack of layers -> what one output sees, and what that costs
+``network_walk``     any network layer by layer -> volume, parameters, work, receptive field
+``feature_maps``     image, layer, channel -> what a trained network answers
+``mistakes``         what a network got wrong, the surest first, with all its probabilities
 ==================== ==========================================================================
 
 Each answers with an :class:`Explorer`, which the last line of a cell shows. A new one is a function
@@ -13,6 +16,17 @@ Each answers with an :class:`Explorer`, which the last line of a cell shows. A n
 
 from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
+from .networks import feature_maps, mistakes, network_walk
 from .windows import convolution, receptive_fields
 
-__all__ = ["Explorer", "View", "convolution", "cross_entropy", "receptive_fields", "softmax"]
+__all__ = [
+    "Explorer",
+    "View",
+    "convolution",
+    "cross_entropy",
+    "feature_maps",
+    "mistakes",
+    "network_walk",
+    "receptive_fields",
+    "softmax",
+]

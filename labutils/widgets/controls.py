@@ -96,3 +96,20 @@ def choice(name: str, options, value=None) -> Choice:
 def button(name: str) -> ipywidgets.Button:
     """Answer with a button; what a click does is given to the explorer, as its ``buttons``."""
     return ipywidgets.Button(description=name, layout={"width": "auto"})
+
+
+def step_buttons(name: str, what: str) -> dict:
+    """Answer with an explorer's ``buttons`` that move a slider by one; it stops at its ends.
+
+    Args:
+        name: of the slider among the explorer's controls.
+        what: the buttons say "Previous" and "Next" of this.
+    """
+
+    def by(step: int):
+        def move(controls) -> None:
+            controls[name].value += step
+
+        return move
+
+    return {f"Previous {what}": by(-1), f"Next {what}": by(1)}

@@ -5,7 +5,7 @@ from labutils.plotting.sheet import message
 from labutils.plotting.words import listing, plural
 from labutils.shapes import output_size, receptive_field
 
-from .controls import slider
+from .controls import slider, step_buttons
 from .explorer import Explorer, View
 
 MOST_LAYERS = 5
@@ -31,7 +31,7 @@ def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1) -> Explo
         controls,
         _convolution,
         adjust=_count_windows,
-        buttons={"Previous window": _previous_window, "Next window": _next_window},
+        buttons=step_buttons("window", "window"),
         rows=[["size", "kernel_size", "stride", "padding"], ["dilation", "window"]],
     )
 
@@ -45,14 +45,6 @@ def _count_windows(controls) -> None:
     except ValueError:
         steps = 1
     controls["window"].set_range(1, steps**2)
-
-
-def _previous_window(controls) -> None:
-    controls["window"].value -= 1  # the slider stops at its ends
-
-
-def _next_window(controls) -> None:
-    controls["window"].value += 1
 
 
 def _convolution(size, kernel_size, stride, padding, dilation, window) -> View:

@@ -11,6 +11,23 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 SCRATCH = "explorers.ipynb"
 
+# The largest network of the series, without memory; the one whose maps notebook 03 looks at; and
+# mistakes of chance.
+WALK = """import torch
+from labutils import models
+with torch.device("meta"):
+    vgg16 = models.vgg16()
+widgets.network_walk(vgg16, (3, 32, 32))"""
+MAPS = """import torch
+from labutils import models
+torch.manual_seed(0)
+widgets.feature_maps(models.cnn(), torch.rand(100, 3, 32, 32))"""
+MISTAKES = """import torch
+generator = torch.Generator().manual_seed(0)
+images = torch.rand(100, 32, 32, 3, generator=generator)
+probabilities = torch.randn(100, 10, generator=generator).softmax(dim=1)
+widgets.mistakes(images, [0] * 100, probabilities, list("abcdefghij"))"""
+
 
 class Row(NamedTuple):
     """An explorer: its cell, and the slider to move, whose every step changes the picture."""
@@ -23,6 +40,9 @@ EXPLORERS = {
     "softmax": Row("widgets.softmax()", "score of dog"),
     "cross-entropy": Row("widgets.cross_entropy()", "weight of dog"),
     "convolution": Row("widgets.convolution(size=32, kernel_size=11, padding=5)", "window"),
+    "network walk": Row(WALK, "layer"),
+    "feature maps": Row(MAPS, "image"),
+    "mistakes": Row(MISTAKES, "mistake"),
     "receptive field": Row("widgets.receptive_fields((7, 5, 7, 7), (1, 2, 1, 1))", "kernel 2"),
 }
 

@@ -2,15 +2,22 @@
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from torch import nn
 
-from labutils import widgets
+from labutils import models, widgets
 from labutils.course.files import as_text
 from labutils.plotting.sheet import Sheet
 from labutils.widgets.controls import choice, slider
 from labutils.widgets.explorer import WIDGET_VIEW
 
-EXPLORERS = [name for name in widgets.__all__ if name.islower()]
+# Every explorer, by name, as it is called in a notebook.
+EXPLORERS = {name: getattr(widgets, name) for name in widgets.__all__ if name.islower()} | {
+    "network_walk": lambda: widgets.network_walk(models.cnn(), (3, 32, 32)),
+    "feature_maps": lambda: widgets.feature_maps(nn.ReLU(), torch.eye(8).expand(2, 1, 8, 8)),
+    "mistakes": lambda: widgets.mistakes(torch.zeros(2, 8, 8), [0, 1], [[0.1, 0.9]] * 2, "ab"),
+}
 
 
 def root_of(value: float) -> widgets.View:
@@ -105,20 +112,20 @@ def test_a_choice_gives_values_for_texts():
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_where_no_widget_can_be_shown_stand_picture_and_words(name):
-    explorer = getattr(widgets, name)()
+    explorer = EXPLORERS[name]()
     bundle = explorer._repr_mimebundle_()
     assert bundle[WIDGET_VIEW]["model_id"] == explorer.box.model_id
     assert "<img " in bundle["text/html"] and "<p>" in bundle["text/html"]
     assert explorer.screen.alt in bundle["text/plain"]
     assert explorer.screen.text in bundle["text/plain"]
-    plain = [getattr(widgets, name)()._repr_mimebundle_()["text/plain"] for _ in range(2)]
+    plain = [EXPLORERS[name]()._repr_mimebundle_()["text/plain"] for _ in range(2)]
     assert plain == [bundle["text/plain"]] * 2  # no number of a model, nothing by chance
     assert explorer.box.model_id not in str({k: v for k, v in bundle.items() if k != WIDGET_VIEW})
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_every_control_has_a_name(name):
-    for control in getattr(widgets, name)().controls.values():
+    for control in EXPLORERS[name]().controls.values():
         assert getattr(control, "name", None) or control.description
 
 
