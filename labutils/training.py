@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -92,6 +93,23 @@ class History:
         return asdict(self)
 
 
+class Progress(NamedTuple):
+    """How far a training is: what :func:`fit` hands to ``on_batch``.
+
+    Attributes:
+        history: the whole epochs so far.
+        losses: the loss of every batch of the present epoch, on the model's device. To read one
+            (``losses[-1].item()``) makes a GPU wait: do it now and then, not at every batch.
+        num_epochs: how many were asked for.
+        num_batches: batches of an epoch; ``None`` where the loader does not know.
+    """
+
+    history: History
+    losses: list[Tensor]
+    num_epochs: int
+    num_batches: int | None
+
+
 def fit(
     model: nn.Module,
     train_loader,
@@ -106,6 +124,7 @@ def fit(
     dtype: torch.dtype | None = None,
     train_eval_loader=None,
     checkpoint=None,
+    on_batch=None,
     verbose: bool = True,
 ) -> History:
     """Train ``model`` in place and answer with the :class:`History`. Leaves it in eval mode.
@@ -126,6 +145,9 @@ def fit(
         train_eval_loader: training images without augmentation, for ``History.train_accuracy``.
         checkpoint: a file to save to after every epoch, and to go on from if it is there. See
             :mod:`labutils.checkpoints`.
+        on_batch: ``on_batch(progress)`` is called after every batch with a :class:`Progress`; a
+            true answer stops the training, as interrupting does. It takes the place of the progress
+            bar.
         verbose: print a line per epoch.
 
     Raises:
@@ -153,9 +175,10 @@ def fit(
 
     autocast = _autocast(device, dtype)
     epoch, losses = len(history), []
-    progress = _progress_bar(train_loader, num_epochs, done=epoch)
+    num_batches = _num_batches(train_loader)
+    bar = _progress_bar(num_batches, num_epochs, done=epoch, hidden=on_batch is not None)
     try:
-        with progress, _clear_errors():
+        with bar, _clear_errors():
             for epoch in range(len(history), num_epochs):
                 start = time.perf_counter()
                 losses, sizes = [], []
@@ -178,10 +201,14 @@ def fit(
 
                         losses.append(loss.detach())
                         sizes.append(len(labels))
-                        progress.update()
+                        bar.update()
                         if len(losses) % CHECK_EVERY == 0:
                             _check_loss(loss.item(), epoch, len(losses))
-                            progress.set_postfix(epoch=epoch + 1, loss=f"{loss.item():.3f}")
+                            bar.set_postfix(epoch=epoch + 1, loss=f"{loss.item():.3f}")
+                        if on_batch is not None:
+                            progress = Progress(history, losses, num_epochs, num_batches)
+                            if on_batch(progress):
+                                raise KeyboardInterrupt  # it stops as Kernel > Interrupt does
 
                 measured = _summary(losses, sizes, epoch)
                 measured["lr"] = optimizer.param_groups[0]["lr"]
@@ -355,26 +382,36 @@ def _autocast(device, dtype):
     return torch.autocast(device.type, dtype=dtype)
 
 
-def _progress_bar(loader, num_epochs, done):
+def _num_batches(loader) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:  # a loader that does not know its length
+        return None
+
+
+def _progress_bar(num_batches, num_epochs, done, hidden):
     """A bar over all batches; silent where nobody watches (CI, the smoke budget, a log file)."""
     from tqdm.auto import tqdm
 
-    try:
-        batches = len(loader)
-    except TypeError:  # a loader that does not know its length
-        batches = None
-    total = None if batches is None else batches * num_epochs
-    initial = 0 if batches is None else batches * done
-    return tqdm(total=total, initial=initial, unit="batch", leave=False, disable=not _is_watched())
+    total = None if num_batches is None else num_batches * num_epochs
+    initial = 0 if num_batches is None else num_batches * done
+    silent = hidden or not (in_watched_notebook() or _in_watched_terminal())
+    return tqdm(total=total, initial=initial, unit="batch", leave=False, disable=silent)
 
 
-def _is_watched() -> bool:
-    quiet = os.environ.get("CI") or os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
-    if quiet:
-        return False
+def in_watched_notebook() -> bool:
+    """Is this a notebook before somebody's eyes? Not in CI, and not in the smoke budget."""
     ipython = sys.modules.get("IPython")
-    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-    return in_notebook or sys.stderr.isatty()
+    return not _quiet() and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def _in_watched_terminal() -> bool:
+    return not _quiet() and sys.stderr.isatty()
+
+
+def _quiet() -> bool:
+    smoke = os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
+    return smoke or bool(os.environ.get("CI"))
 
 
 def _mean_per_sample(losses: list[Tensor], sizes: list[int]) -> float:

@@ -236,6 +236,63 @@ def test_an_interrupt_keeps_what_was_learned(capsys):
     assert not same_weights(model, before) and not model.training
 
 
+# --- on_batch ---------------------------------------------------------------------------------
+
+
+def train_three_epochs(on_batch, checkpoint=None):
+    """Answer with model and history of three epochs of five batches."""
+    model, batches = linear(), data.Batches(image_set(47), 10, shuffle=True)
+    torch.manual_seed(2)
+    settings = dict(optimizer=sgd(model), num_epochs=3, checkpoint=checkpoint, verbose=False)
+    history = training.fit(model, batches, batches, on_batch=on_batch, **settings)
+    return model, history
+
+
+def test_on_batch_sees_every_batch_and_changes_nothing():
+    seen = []
+
+    def look(progress):
+        loss = progress.losses[-1].item()
+        seen.append((len(progress.history), len(progress.losses), loss))
+        assert (progress.num_epochs, progress.num_batches) == (3, 5)
+
+    plain, plain_history = train_three_epochs(None)
+    watched, history = train_three_epochs(look)
+    assert same_weights(plain, watched)
+    assert history.batch_loss == plain_history.batch_loss
+    assert history.test_loss == plain_history.test_loss
+    assert [place[:2] for place in seen] == [(e, b) for e in range(3) for b in range(1, 6)]
+    assert [place[2] for place in seen] == sum(history.batch_loss, [])
+
+
+def test_on_batch_stops_as_an_interrupt_does(capsys, tmp_path):
+    def stop(progress):
+        return len(progress.history) == 1 and len(progress.losses) == 3
+
+    path = tmp_path / "run.pt"
+    plain, _ = train_three_epochs(None)
+    model, history = train_three_epochs(stop, path)
+    assert len(history) == len(history.test_accuracy) == 1 and not model.training
+    assert "Stopped by you in epoch 2 of 3, after 3 batches." in capsys.readouterr().out
+    assert not same_weights(model, plain)
+    resumed, history = train_three_epochs(None, path)  # it goes on after the last whole epoch
+    assert len(history) == 3 and same_weights(resumed, plain)
+
+
+def test_on_batch_with_a_loader_of_unknown_length():
+    class Stream:
+        def __iter__(self):
+            return iter([(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long))] * 3)
+
+    model, seen = linear(), []
+
+    def look(progress):
+        seen.append(progress.num_batches)
+
+    training.fit(model, Stream(), optimizer=sgd(model), num_epochs=1, on_batch=look, verbose=False)
+    assert seen == [None] * 3
+
+
 def test_nobody_watches_nothing_on_stderr_and_one_line_an_epoch(capfd, monkeypatch):
     monkeypatch.setenv("CI", "true")
     model, batches = linear(), data.Batches(image_set(20), 10)
