@@ -114,6 +114,7 @@ class NotebookPage:
 
     def __init__(self, page, lab: Lab):
         self.page, self.lab, self.console = page, lab, []
+        page.set_default_timeout(120_000)  # a machine that is busy with other tests is slow
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.console.append(str(error)))
 
@@ -121,7 +122,7 @@ class NotebookPage:
         if message.type == "error":
             self.console.append(f"{message.text} ({message.location.get('url', '')})")
 
-    def open(self, path: str, timeout: float = 60) -> None:
+    def open(self, path: str, timeout: float = 120) -> None:
         """Open a notebook, given below the lab's folder, and wait until its kernel is idle."""
         self.page.goto(self.lab.page_of(path))
         self.page.wait_for_function(
@@ -146,7 +147,7 @@ class NotebookPage:
             }"""
         )
 
-    def run_all(self, timeout: float = 120) -> None:
+    def run_all(self, timeout: float = 300) -> None:
         """Run all cells; come back when the last is done, or one has raised.
 
         Raises:
@@ -162,7 +163,7 @@ class NotebookPage:
         self.page.wait_for_function("window.allRun", timeout=1000 * timeout)
         self.wait_for_idle()
 
-    def wait_for_idle(self, timeout: float = 60) -> None:
+    def wait_for_idle(self, timeout: float = 120) -> None:
         """Wait until the kernel has nothing to do."""
         self.page.wait_for_function(
             "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
