@@ -11,6 +11,7 @@ from pathlib import Path
 import jinja2
 import latex2mathml.converter
 from bs4 import BeautifulSoup
+from mistune.plugins.table import table_in_list, table_in_quote
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
@@ -106,14 +107,24 @@ class _Renderer(IPythonRenderer):
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
 
 
+def markdown_to_html(source: str) -> str:
+    """Answer with a markdown cell as HTML, tables in quotes and lists included (exercise cards).
+
+    Raises:
+        FormulaError: a formula in it cannot be read.
+    """
+    markdown = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True))
+    for plugin in (table_in_quote, table_in_list):
+        plugin(markdown)
+    return markdown.render(source)
+
+
 class _Exporter(HTMLExporter):
     """nbconvert's bare HTML of the cells; links to notebooks lead to their pages."""
 
     @jinja2.pass_context
     def markdown2html(self, context, source):
-        renderer = _Renderer(escape=False, exclude_anchor_links=True)
-        rendered = MarkdownWithMath(renderer=renderer).render(source)
-        return re.sub(r'(href="(?!https?:)[^"#]*)\.ipynb', r"\1.html", rendered)
+        return re.sub(r'(href="(?!https?:)[^"#]*)\.ipynb', r"\1.html", markdown_to_html(source))
 
 
 def make_page(name: str, notebook: NotebookNode) -> Page:

@@ -10,7 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbconvert.filters import markdown2html
+
+from labutils.course.pages import markdown_to_html
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.rglob("[0-9]*.ipynb"))
@@ -33,7 +34,7 @@ def _read(path: Path) -> nbformat.NotebookNode:
 def _prose(path: Path) -> BeautifulSoup:
     """Answer with all markdown cells, rendered as one page."""
     cells = [cell.source for cell in _read(path).cells if cell.cell_type == "markdown"]
-    return BeautifulSoup("\n".join(markdown2html(cell) for cell in cells), "html.parser")
+    return BeautifulSoup("\n".join(markdown_to_html(cell) for cell in cells), "html.parser")
 
 
 def _pictures(path: Path) -> list[dict]:

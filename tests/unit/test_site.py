@@ -73,6 +73,11 @@ def test_formulas_become_mathml():
     assert "$" not in body.get_text() and "\\" not in body.get_text()
 
 
+def test_a_table_in_an_exercise_card_is_a_table():
+    body = _body(prose="# T\n\n> **Exercise**\n>\n> | layer | size |\n> |---|---|\n> | a | 1 |\n")
+    assert [cell.get_text() for cell in body.blockquote.find_all("th")] == ["layer", "size"]
+
+
 @pytest.mark.parametrize(
     ("latex", "spaces"),
     [(r"p \log q", 2), (r"\log(q)", 0), (r"-\log q", 1), (r"\log_2 q", 0), (r"x_{\log}", 0)],
