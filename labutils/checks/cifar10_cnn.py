@@ -38,7 +38,7 @@ def examine_normalize(answer: Callable) -> None:
         images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
         images[0, 0, 0, 0], images[0, 0, 1, 0] = 0, 255
         call = f"normalize of images of shape {shape}"
-        got = ask(answer, images)
+        got = ask(answer, images, hint=_FAILED)
         _expect_float32(got, call)
         expected = reference_normalize(images)
         compare(got, expected, call, _normalize_mistakes(images), _OTHERWISE, _LAYOUT)
@@ -46,6 +46,11 @@ def examine_normalize(answer: Callable) -> None:
 
 _OTHERWISE = (
     "Two points fix the line: 0 goes to -1 and 255 to 1. What does your formula make of them?"
+)
+_FAILED = (
+    "It gets a batch, of any number and size of images: write no size of CIFAR-10 into it, use no "
+    "transform for single pictures, and move the channels with permute. (reshape would scramble "
+    "the picture.)"
 )
 _LAYOUT = "PyTorch's order is N, C, H, W: the channels move from the last place to the second."
 

@@ -89,6 +89,11 @@ def reshapes(images):
     return (images.float() / 255 - 0.5).div(0.5).view(n, c, h, w)
 
 
+@normalize.wrong("write no size of CIFAR-10 into it")
+def reshapes_to_cifar(images):
+    return (images.reshape(-1, 3, 32, 32).float() / 255 - 0.5) / 0.5
+
+
 @normalize.wrong("swaps height and width")
 def permutes_backwards(images):
     return images.permute(0, 3, 2, 1) / 127.5 - 1
