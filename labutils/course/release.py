@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from labutils.checks import EXERCISES
 from labutils.course.colab import Repository, add_colab, configured
 from labutils.course.files import as_text, write_text
+from labutils.course.slices import statements
 
 STUB = "raise NotImplementedError  # your code goes here; then run the check below"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -96,7 +97,22 @@ def faults(solution: NotebookNode, name: str) -> list[str]:
             found.append(
                 f"{where} gives {points} points, its check in labutils gives {exercise.points}."
             )
-    return found + _leaks(solution)
+    return found + _taken(solution, solved) + _leaks(solution)
+
+
+def _taken(solution: NotebookNode, exercises: set[str]) -> list[str]:
+    """Names of exercises that another cell gives a value: where the answer is blank, grading would
+    take that for it."""
+    found = []
+    for number, cell in enumerate(solution.cells):
+        if cell.cell_type != "code" or cell.metadata.get("nbgrader"):
+            continue
+        bound = {name for statement in statements(cell.source) or [] for name in statement.binds}
+        found += [
+            f"cell {number} gives {name!r} another value, and an exercise is called so: rename one."
+            for name in sorted(bound & exercises)
+        ]
+    return found
 
 
 def _leaks(solution: NotebookNode) -> list[str]:

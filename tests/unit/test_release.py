@@ -119,6 +119,13 @@ def _fault(change, name=NAME) -> str:
     return str(caught.value)
 
 
+def test_a_name_that_another_cell_takes_is_refused():
+    def taken(nb):
+        nb.cells.append(nbformat.v4.new_code_cell("p = z\nsoftmax = p.exp()"))
+
+    assert "cell 3 gives 'softmax' another value" in _fault(taken)
+
+
 def test_faults_are_refused_by_name():
     def no_markers(nb):
         nb.cells[1].source = "def softmax(z):\n    return z"
