@@ -248,7 +248,7 @@ VGG11 = _budgets(
         num_epochs=3,
         lr=0.03,
         augment=("flip",),
-        grad_clip=1.0,
+        grad_clip=5.0,
         **_VGG,
     ),
     gpu={"batch_size": 128, "num_epochs": 60, "lr": 0.05, "augment": ("flip", "crop")},
@@ -264,7 +264,7 @@ VGG16 = _budgets(
         num_images=25_000,  # half of them: notebook 05 has other networks to train as well
         lr=0.03,
         augment=("flip",),
-        grad_clip=1.0,
+        grad_clip=5.0,
         **_VGG,
     ),
     gpu={
@@ -277,10 +277,25 @@ VGG16 = _budgets(
     smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
 )
 
+# Longer than a lesson: how far a CPU gets in an hour or less, on the way to the gpu recipes.
+_LONG = {"batch_size": 64, "lr": 0.03, "augment": ("flip", "crop"), "grad_clip": 5.0, **_VGG}
+VGG11_LONG = _budgets(
+    "vgg11_long",
+    Recipe(name="vgg11_long", model="vgg11", num_epochs=10, **_LONG),
+    smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
+)
+VGG16_LONG = _budgets(
+    "vgg16_long",
+    Recipe(name="vgg16_long", model="vgg16", num_epochs=6, **_LONG),
+    smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
+)
+
 RECIPES = {
     "mlp": MLP,
     "cnn_double_softmax": CNN_DOUBLE_SOFTMAX,
     "cnn_logits": CNN_LOGITS,
     "vgg11": VGG11,
     "vgg16": VGG16,
+    "vgg11_long": VGG11_LONG,
+    "vgg16_long": VGG16_LONG,
 }
