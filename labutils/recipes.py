@@ -281,12 +281,12 @@ VGG16 = _budgets(
 _LONG = {"batch_size": 64, "lr": 0.03, "augment": ("flip", "crop"), "grad_clip": 5.0, **_VGG}
 VGG11_LONG = _budgets(
     "vgg11_long",
-    Recipe(name="vgg11_long", model="vgg11", num_epochs=10, **_LONG),
+    Recipe(name="vgg11_long", model="vgg11", num_epochs=6, **_LONG),
     smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
 )
 VGG16_LONG = _budgets(
     "vgg16_long",
-    Recipe(name="vgg16_long", model="vgg16", num_epochs=6, **_LONG),
+    Recipe(name="vgg16_long", model="vgg16", num_epochs=3, **_LONG),
     smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
 )
 
