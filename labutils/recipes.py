@@ -64,22 +64,24 @@ class Recipe:
     num_images: int | None = None
     eval_batch_size: int = 250
 
-    def make_batches(self, train, test, device=None):
-        """Answer with the training and the test ``data.Batches`` of two ``ImageSet``s."""
+    def make_batches(self, train, test=None, device=None):
+        """Answer with the training and the test ``data.Batches`` of two ``ImageSet``s.
+
+        Without ``test``, the second answer is ``None``.
+        """
         if self.num_images is not None:
-            train, test = train.subset(self.num_images), test.subset(self.num_images)
+            train = train.subset(self.num_images)
+            test = test and test.subset(self.num_images)
         common = {
             "device": device,
             "mean": self.mean,
             "std": self.std,
             "channels_last": speed.fast_memory_format(device or "cpu") is torch.channels_last,
         }
-        return (
-            data.Batches(
-                train, self.batch_size, shuffle=True, augment=augmentation(self.augment), **common
-            ),
-            data.Batches(test, self.eval_batch_size, **common),
+        batches = data.Batches(
+            train, self.batch_size, shuffle=True, augment=augmentation(self.augment), **common
         )
+        return batches, test and data.Batches(test, self.eval_batch_size, **common)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """Answer with the optimizer of the model's parameters."""
@@ -172,7 +174,9 @@ def augmentation(names):
     return augment
 
 
-def train(recipe: Recipe, model: nn.Module, train_set, test_set, **settings) -> training.History:
+def train(
+    recipe: Recipe, model: nn.Module, train_set, test_set=None, **settings
+) -> training.History:
     """Train ``model`` by the recipe on its own device; ``settings`` go to ``training.fit``."""
     device = training.device_of(model)
     model.to(memory_format=speed.fast_memory_format(device))
