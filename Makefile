@@ -1,12 +1,13 @@
-# make lab · make test · make env · make release · make solutions · make site
+# make lab · make test · make bench · make env · make release · make solutions · make site
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers-installed
 export TMPDIR := $(CURDIR)/.work/tmp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab test env release solutions site lint clean
+.PHONY: lab test bench env release solutions site lint clean
 .DEFAULT_GOAL := lab
 
 env: $(STAMP)
@@ -24,6 +25,15 @@ lab: env
 test: env
 	@mkdir -p $(TMPDIR)
 	$(BIN)/python -m pytest --nbval
+
+# ROWS="vgg11 memory" measures what begins with these names only.
+bench: env $(PEERS)
+	$(BIN)/python -m tests.benchmarks $(ROWS)
+
+# fastai and Lightning, only to be compared with.
+$(PEERS): $(STAMP)
+	$(BIN)/python -m pip install -c constraints.txt -e ".[bench]"
+	@touch $(PEERS)
 
 lint: env
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ Needs the real datasets. Rows are written as they are measured; Ctrl-C keeps the
 """
 
 import argparse
+import dataclasses
 import sys
 import tempfile
 from pathlib import Path
@@ -77,7 +78,8 @@ def run(chosen: list[str], scale: Scale, folder: Path, keep: bool) -> int:
             rows = [row.name for row in GROUPS[name].ROWS]
             if not keep:
                 report.start_again(rows)
-            for measured in GROUPS[name].measure(scale):
+            begun = dataclasses.replace(scale, first=report.num_rounds(rows))
+            for measured in GROUPS[name].measure(begun):
                 report.add(measured)
             print(report.table(rows), flush=True)
     except data.DataError as error:

@@ -19,7 +19,7 @@ IMAGE_MB = 3072 / fresh.MEGABYTE
 
 
 def measure(scale: Scale) -> dict:
-    """Answer with the points ``[value, seconds, megabytes]`` along each axis, the best of two rounds."""
+    """Answer with the points ``[value, seconds, MB]`` along each axis, the better of two."""
     rounds = [
         {
             axis: [_point(scale, axis, value) for value in values[: scale.pick(len(values), 1)]]

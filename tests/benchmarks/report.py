@@ -31,6 +31,10 @@ class Report:
         for name in names:
             self.content["rows"].pop(name, None)
 
+    def num_rounds(self, names) -> int:
+        """Answer with how many rounds the first of these rows has."""
+        return len(self.content["rows"].get(names[0], {}).get("rounds", []))
+
     def add(self, measured: dict) -> None:
         """Add a round: ``{name of a row: (ours, theirs)}``, and perhaps ``"notes"``."""
         measured = dict(measured)
@@ -41,7 +45,9 @@ class Report:
             row["date"] = datetime.date.today().isoformat()
             row["machine"] = machine()
         for name, words in notes.items():
-            self.content["rows"].setdefault(name, {"rounds": []})["notes"] = words
+            said = self.content["rows"].setdefault(name, {"rounds": []}).setdefault("notes", [])
+            if words not in said:
+                said.append(words)
         self.write()
 
     def write(self) -> None:
@@ -81,7 +87,9 @@ class Report:
         parts.append("\n".join(f"- {name}" for name in machines))
         lines = [_HEADINGS, ["---"] * len(_HEADINGS), *self.lines()]
         parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
-        notes = [f"- **{n}**: {row['notes']}" for n, row in rows.items() if row.get("notes")]
+        notes = [
+            f"- **{n}**: {'; '.join(row['notes'])}" for n, row in rows.items() if row.get("notes")
+        ]
         if notes:
             parts += ["## Beside the numbers", "\n".join(notes)]
         if "growth" in self.content:

@@ -60,10 +60,12 @@ class Scale:
 
     Attributes:
         rounds: of every group that can be repeated.
+        first: number of the first round: so many were measured before, with other seeds.
         quick: a smoke test on the sample: the numbers mean nothing.
     """
 
     rounds: int = 5
+    first: int = 0
     quick: bool = False
 
     def pick(self, full: int, quick: int) -> int:

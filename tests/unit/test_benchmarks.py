@@ -1,0 +1,175 @@
+"""The benchmark: its arithmetic, its report, its yardsticks, and a quick run of all of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from labutils import data, models, recipes
+from labutils.device import seed_everything
+from tests.benchmarks import __main__ as command
+from tests.benchmarks import growth, lecture, memory, startup
+from tests.benchmarks.report import JSON, MARKDOWN, Report
+from tests.benchmarks.rows import Row, in_turn, spread
+
+ROOT = Path(__file__).parents[2]
+FASTER = Row("faster", "a step", "lecture", "ms", at_least=2.0)
+SMALLER = Row("smaller", "memory", "images", "MB", "ours / theirs", at_most=1.5)
+
+
+def noise(n, side=32, colours=3):
+    generator = torch.Generator().manual_seed(0)
+    shape = (n, side, side, colours) if colours > 1 else (n, side, side)
+    return data.ImageSet(
+        torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
+        torch.arange(n) % 10,
+        classes="0123456789",
+        name="cifar10" if colours > 1 else "mnist",
+        source="local",
+    )
+
+
+# --- rows and report --------------------------------------------------------------------------
+
+
+def test_a_ratio_above_one_is_ours_for_seconds_and_a_share_for_the_rest():
+    assert FASTER.ratios([(1.0, 3.0), (2.0, 2.0)]) == [3.0, 1.0]
+    assert SMALLER.ratios([(1.0, 4.0)]) == [0.25]
+    assert FASTER.reached(2.0) and not FASTER.reached(1.9)
+    assert SMALLER.reached(1.5) and not SMALLER.reached(1.6)
+    assert Row("any", "", "", "s").reached(0.1) is None
+
+
+def test_contestants_take_turns_and_the_first_round_does_not_count():
+    calls = []
+    contestants = {name: lambda name=name: calls.append(name) or len(calls) for name in "abc"}
+    rounds = list(in_turn(contestants, rounds=2))
+    assert len(rounds) == 2 and calls[3:] == list("abc") + list("bca")
+    assert sorted(calls[:3]) == list("abc")
+    assert rounds[1] == {"b": 7, "c": 8, "a": 9}
+    assert len(list(in_turn(contestants, rounds=1, warm_up=False))) == 1 and len(calls) == 12
+
+
+def test_the_spread_is_median_and_extremes():
+    assert spread([5.0, 1.0, 2.0]) == (2.0, 1.0, 5.0)
+
+
+def test_a_report_keeps_every_round_and_goes_on_from_its_file(tmp_path):
+    Report(tmp_path, [FASTER, SMALLER]).add({"faster": (1.0, 1.9), "notes": {"faster": "busy"}})
+    report = Report(tmp_path, [FASTER, SMALLER])
+    report.add({"faster": (1.0, 2.1), "smaller": (3.0, 2.0), "notes": {"faster": "busy"}})
+    report.add({"faster": (1.0, 8.0)})
+    saved = json.loads((tmp_path / JSON).read_text())["rows"]
+    assert saved["faster"]["rounds"] == [[1.0, 1.9], [1.0, 2.1], [1.0, 8.0]]
+    assert saved["faster"]["notes"] == ["busy"] and torch.__version__ in saved["faster"]["machine"]
+    assert report.num_rounds(["faster"]) == 3 and report.num_rounds(["else"]) == 0
+    (line, other) = report.lines()
+    assert line[5:] == ["2.10", "1.90 to 8.00", "3", "at least 2 ✓"]
+    assert other[5:] == ["1.50", "1.50 to 1.50", "1", "at most 1.5 ✓"]
+    text = (tmp_path / MARKDOWN).read_text()
+    assert "| faster | a step | lecture | 1 ms | 2.1 ms | 2.10 |" in text
+    assert "**faster**: busy" in text
+    report.start_again(["faster"])
+    assert report.num_rounds(["faster"]) == 0 and len(report.lines()) == 1
+
+
+def test_the_groups_names_are_their_rows_beginnings():
+    names = [row.name for group in command.GROUPS.values() for row in group.ROWS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("wrong", [["nonsense"], ["--rounds", "0"]])
+def test_wrong_arguments_are_named(wrong, capsys):
+    with pytest.raises(SystemExit):
+        command.main(wrong)
+    assert wrong[-1] in capsys.readouterr().err
+
+
+# --- yardsticks -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_the_lectures_dataset_gives_what_batches_gives(colours):
+    images = noise(20, colours=colours)
+    _, loader = lecture.loaders(images, images, batch_size=8)
+    scale = {} if colours == 3 else {"mean": 0, "std": 1}
+    for (ours, y), (theirs, z) in zip(data.Batches(images, 8, **scale), loader, strict=True):
+        assert torch.equal(ours, theirs) and torch.equal(y, z)
+
+
+def test_the_lectures_loop_and_ours_train_alike():
+    recipe = recipes.CNN_DOUBLE_SOFTMAX["cpu"]
+    train, test = noise(160), noise(60)
+    seed_everything(3)
+    model = models.cnn_softmax()
+    history = recipes.train(recipe, model, train, test, verbose=False)
+    seed_everything(3)
+    other = models.cnn_softmax()
+    optimizer = torch.optim.SGD(other.parameters(), lr=recipe.lr, momentum=recipe.momentum)
+    train_loader, test_loader = lecture.loaders(train, test, recipe.batch_size)
+    for losses, share in zip(history.batch_loss, history.test_accuracy, strict=True):
+        theirs = lecture.train_epoch(other, train_loader, optimizer)
+        assert losses == pytest.approx(theirs, abs=1e-4)
+        assert share == pytest.approx(lecture.accuracy(other, test_loader), abs=1e-9)
+
+
+def test_every_layout_holds_the_same_images(tmp_path, monkeypatch):
+    from labutils import readers
+
+    folders = memory.write_cifar10(tmp_path, per_batch=20)
+    about = json.loads((folders["npz"] / "about.json").read_text())
+    monkeypatch.setattr(readers, "IMAGES_PER_BATCH", about["per_batch"])
+    monkeypatch.setattr(readers, "CIFAR10_BATCHES", about["digests"])
+    expected = readers.read_npz(readers.CIFAR10, folders["npz"] / "cifar10.npz")
+    for layout in ("folder", "archive"):
+        found = readers.read_local(
+            readers.CIFAR10, readers.find_local(readers.CIFAR10, folders[layout])
+        )
+        assert all((a == b).all() for a, b in zip(found, expected, strict=True))
+    theirs = lecture.read_cifar10(folders["folder"], train=True)
+    assert (theirs.data == expected[0]).all()
+
+
+def test_a_cell_without_a_picture_is_no_measurement():
+    with pytest.raises(RuntimeError, match="showed no picture"):
+        startup.seconds_to_picture("print('nothing to see')")
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        startup.seconds_to_picture("1 / 0")
+
+
+def test_growth_in_words_and_in_a_small_picture(tmp_path):
+    points = {axis: [[v, 0.01 * v, 100.0 + v] for v in vs] for axis, vs in growth.AXES.items()}
+    alt = growth.draw(points, tmp_path / "growth.png")
+    assert "From 2,500 to 80,000 images: an epoch from 25 to 8e+02 s" in alt
+    assert 5_000 < (tmp_path / "growth.png").stat().st_size < 100_000
+
+
+def test_the_committed_report_is_of_the_rows_there_are():
+    report = Report(command.RESULTS, [r for g in command.GROUPS.values() for r in g.ROWS])
+    assert set(report.content["rows"]) <= set(report.rows)
+    assert (command.RESULTS / MARKDOWN).read_text(encoding="utf-8") == report.markdown()
+
+
+def test_a_quick_run_measures_every_row(tmp_path):
+    """All but the notebooks' own suite, which this very run of pytest is part of."""
+    names = [name for name in [*command.GROUPS, command.GROWTH] if name != "nbval"]
+    out = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--quick", "--out", str(tmp_path), *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert out.returncode == 0, out.stderr
+    saved = json.loads((tmp_path / JSON).read_text())
+    peers = {"fastai", "lightning"}
+    for name in names[:-1]:
+        for row in command.GROUPS[name].ROWS:
+            if row.name.rpartition("_")[2] not in peers:  # they may not be installed
+                assert len(saved["rows"][row.name]["rounds"]) == 1
+    assert set(saved["growth"]) == set(growth.AXES)
+    assert (tmp_path / "growth.png").stat().st_size < 100_000
