@@ -87,6 +87,8 @@ class Report:
         parts.append("\n".join(f"- {name}" for name in machines))
         lines = [_HEADINGS, ["---"] * len(_HEADINGS), *self.lines()]
         parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        if missing := [f"`{name}`" for name in self.rows if not self.num_rounds([name])]:
+            parts.append(f"Not measured: {', '.join(missing)}.")
         notes = [
             f"- **{n}**: {'; '.join(row['notes'])}" for n, row in rows.items() if row.get("notes")
         ]

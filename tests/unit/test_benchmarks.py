@@ -72,9 +72,10 @@ def test_a_report_keeps_every_round_and_goes_on_from_its_file(tmp_path):
     assert other[5:] == ["1.50", "1.50 to 1.50", "1", "at most 1.5 ✓"]
     text = (tmp_path / MARKDOWN).read_text()
     assert "| faster | a step | lecture | 1 ms | 2.1 ms | 2.10 |" in text
-    assert "**faster**: busy" in text
+    assert "**faster**: busy" in text and "Not measured" not in text
     report.start_again(["faster"])
     assert report.num_rounds(["faster"]) == 0 and len(report.lines()) == 1
+    assert "Not measured: `faster`." in report.markdown()
 
 
 def test_the_groups_names_are_their_rows_beginnings():
