@@ -1,6 +1,6 @@
 """``make bench``, or ``python -m tests.benchmarks [ROW ...]``: how fast everything is, and why.
 
-    python -m tests.benchmarks                      # everything, about half an hour
+    python -m tests.benchmarks                      # everything
     python -m tests.benchmarks exercise1 vgg11      # what begins with these names
     python -m tests.benchmarks --add vgg11          # more rounds, to those already measured
     python -m tests.benchmarks --quick              # a smoke test on the sample

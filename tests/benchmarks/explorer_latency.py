@@ -61,9 +61,7 @@ def main() -> int:
         running_lab(Path(scratch)) as lab,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=ARGUMENTS
-        )
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         notebook = NotebookPage(browser.new_page(viewport={"width": 1280, "height": 900}), lab)
         explorers = open_scratch(notebook, [EXPLORERS[name].cell for name in names])
         for name, explorer in zip(names, explorers, strict=True):

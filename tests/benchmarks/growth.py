@@ -14,7 +14,7 @@ AXES = {
     "batch_size": [8, 16, 32, 64, 128, 256, 512],
     "width": [1, 2, 4, 8, 16],
 }
-NAMES = {"images": "images", "batch_size": "batch size", "width": "times as many channels"}
+NAMES = {"images": "images", "batch_size": "batch size", "width": "width (times as many channels)"}
 IMAGE_MB = 3072 / fresh.MEGABYTE
 
 
@@ -46,6 +46,8 @@ def _point(scale, axis, value) -> list[float]:
 
 def draw(points: dict, path) -> str:
     """Draw the points into a PNG; answer with its alt text."""
+    from matplotlib.ticker import LogLocator
+
     with figure.series_style():
         fig, axes = figure.new_axes(2, 3, height=4.6)
         for i, (axis, line) in enumerate(points.items()):
@@ -58,6 +60,9 @@ def draw(points: dict, path) -> str:
                 panel.set_yscale("log" if row == 0 or axis == "images" else "linear")
                 panel.set_xticks(values, [f"{value:,.0f}" for value in values], rotation=45)
                 panel.minorticks_off()
+                if panel.get_yscale() == "log":
+                    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                    panel.yaxis.set_major_formatter("{x:g}")
                 if panel.get_yscale() == "linear":
                     panel.set_ylim(0, 1.1 * max(numbers))
                 figure.panel_title(panel, title)
@@ -67,8 +72,8 @@ def draw(points: dict, path) -> str:
                 axes[3].plot(values, sizes, color=figure.ORANGE, marker="", linestyle="--")
                 axes[3].annotate(
                     "bytes of the images",
-                    (values[-1], sizes[-1]),
-                    (0, -14),
+                    (values[-1], sizes[0]),
+                    (0, 4),
                     textcoords="offset points",
                     ha="right",
                     color=figure.ORANGE,
@@ -83,8 +88,8 @@ def words(points: dict) -> str:
     for axis, line in points.items():
         (low, quick, small), (high, slow, large) = line[0], line[-1]
         parts.append(
-            f"From {low:,.0f} to {high:,.0f} {NAMES[axis]}: an epoch from {quick:.2g} to "
-            f"{slow:.2g} s, memory from {small:,.0f} to {large:,.0f} MB."
+            f"{NAMES[axis].capitalize()} from {low:,.0f} to {high:,.0f}: an epoch from "
+            f"{quick:.2g} to {slow:.2g} s, memory from {small:,.0f} to {large:,.0f} MB."
         )
     return " ".join(parts)
 

@@ -145,7 +145,7 @@ def test_a_cell_without_a_picture_is_no_measurement():
 def test_growth_in_words_and_in_a_small_picture(tmp_path):
     points = {axis: [[v, 0.01 * v, 100.0 + v] for v in vs] for axis, vs in growth.AXES.items()}
     alt = growth.draw(points, tmp_path / "growth.png")
-    assert "From 2,500 to 80,000 images: an epoch from 25 to 8e+02 s" in alt
+    assert "Images from 2,500 to 80,000: an epoch from 25 to 8e+02 s" in alt
     assert 5_000 < (tmp_path / "growth.png").stat().st_size < 100_000
 
 
