@@ -7,7 +7,9 @@ and refuses to go on with anything else. Read with ``weights_only=True``: a chec
 stranger cannot run code.
 """
 
+import contextlib
 import functools
+import glob
 import os
 import pickle
 import random
@@ -81,8 +83,9 @@ class Saver:
         Raises:
             CheckpointError: not a whole checkpoint, one of another run, or of more epochs.
         """
-        for leftover in self.path.parent.glob(f"{self.path.name}.*.part"):  # of a killed save
-            leftover.unlink(missing_ok=True)
+        for leftover in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
+            with contextlib.suppress(OSError):  # of a killed save
+                leftover.unlink()
         if not self.path.exists():
             return {}
         try:

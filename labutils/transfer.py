@@ -13,6 +13,7 @@ NETWORK_SECONDS = 3  # for the first of all mirrors to answer, else there is no 
 CONNECT_SECONDS = 5  # for a certain mirror to answer, once one has shown that there is a network
 MIN_SPEED = 100_000  # bytes a second: a mirror that is slower than this ...
 SLOW_SECONDS = 10  # ... for this long is given up
+PATIENT_SPEED = 1  # the same for those who have time: only silence is too slow
 MAX_REDIRECTS = 5
 
 
@@ -38,7 +39,7 @@ def fetch(url: str, file, part: Path, *, patient: bool = False, ranges: bool = T
         OSError: ``part`` cannot be written.
     """
     pycurl = _pycurl()
-    min_speed = 1 if patient else MIN_SPEED
+    min_speed = PATIENT_SPEED if patient else MIN_SPEED
     start = part.stat().st_size if part.is_file() else 0
     curl = _curl(url, CONNECT_SECONDS)
     curl.setopt(pycurl.FAILONERROR, 1)
@@ -214,6 +215,8 @@ def _explain(curl, code, text, min_speed=MIN_SPEED) -> MirrorFailed:
         )
 
     # It was reached, and did not deliver.
+    if too_slow and min_speed == PATIENT_SPEED:
+        return MirrorFailed(f"nothing came for {SLOW_SECONDS} s")
     if too_slow:
         return MirrorFailed(f"slower than {min_speed / 1000:,g} kB/s for {SLOW_SECONDS} s")
     if code == pycurl.E_HTTP_RETURNED_ERROR:

@@ -40,13 +40,20 @@ def start_server(files: Path):
         return process, f"http://127.0.0.1:{int(pipe.readline())}"
 
 
-def start_load(store: Path, report: Path) -> int:
-    """Fork a process that loads both datasets; answer with its id."""
+def start_load(store: Path, report: Path, gate: tuple[int, int] | None = None) -> int:
+    """Fork a process that loads both datasets; answer with its id.
+
+    ``gate`` is a pipe: the process waits until its parent has closed the writing end.
+    """
     process = os.fork()
     if process:
         return process
     status = WRONG
     try:
+        if gate:
+            reading, writing = gate
+            os.close(writing)
+            os.read(reading, 1)
         data._folders = lambda: [store]
         with contextlib.redirect_stdout(io.StringIO()):
             loaded = {name: data.load(name, source="full") for name in ("cifar10", "mnist")}
@@ -60,7 +67,10 @@ def start_load(store: Path, report: Path) -> int:
 def run_round(store: Path, processes: int, rng) -> tuple[int, int, list[str]]:
     """One round; answer with how many were killed, how many had the right data, and problems."""
     reports = [store.with_name(f"{store.name}-{number}.txt") for number in range(processes)]
-    children = {start_load(store, report): report for report in reports}
+    reading, writing = os.pipe()
+    children = {start_load(store, report, (reading, writing)): report for report in reports}
+    os.close(writing)  # all go at once
+    os.close(reading)
     began = time.monotonic()
     victims = rng.sample(list(children), processes // 2)
     moments = sorted(rng.uniform(0, KILL_SECONDS) for _ in victims)

@@ -173,6 +173,13 @@ def test_patient_takes_a_slow_mirror(server, mirrors, store, monkeypatch):
     assert not readers.verify(readers.MNIST, store)
 
 
+def test_patient_gives_up_a_mirror_that_says_nothing(server, mirrors):
+    mirrors(server.url("stall"))
+    said = []
+    assert data.fetch(readers.CIFAR10, said.append, patient=True) == "download failed"
+    assert ": nothing came for 1 s" in said[0] and "0.1 MB are kept" in said[1]
+
+
 # --- the real files of MNIST ----------------------------------------------------------------------
 
 
@@ -313,8 +320,9 @@ def test_archive_members_decide_no_path(server, files, mirrors, store, tmp_path)
 # --- several processes ----------------------------------------------------------------------------
 
 CHILD = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from labutils import data, readers, transfer
 from tests import toy_data
 files, store, name, *mirrors = sys.argv[1:]

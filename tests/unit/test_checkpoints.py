@@ -455,7 +455,7 @@ def test_a_failed_save_keeps_the_last_good_one_and_training_goes_on(tmp_path, mo
 
 def test_two_runs_with_one_file_do_not_mix_their_bytes(tmp_path, capsys):
     """The second one finds the first in the middle of a save, and clears it away."""
-    path = tmp_path / "c.pt"
+    path = tmp_path / "net [1].pt"
     plain_save = torch.save
 
     def run_in_between(state, file):
@@ -469,7 +469,7 @@ def test_two_runs_with_one_file_do_not_mix_their_bytes(tmp_path, capsys):
     finally:
         torch.save = plain_save
     run(path)  # whole
-    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # --- the file of a notebook's run -------------------------------------------------------------
