@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.accessibility import JUPYTERLAB, violations
-from tests.browser.lab import DARK, NOTEBOOKS
+from tests.browser.lab import DARK, LIGHT, NOTEBOOKS
 
 PATHS = sorted(str(path.relative_to(NOTEBOOKS)) for path in NOTEBOOKS.rglob("[0-9]*.ipynb"))
 
@@ -14,6 +14,7 @@ def test_a_notebook_runs_whole_and_everyone_can_read_it(notebook, path):
     notebook.run_all()
     assert notebook.errors() == []
     notebook.show_whole()
+    notebook.use_theme(LIGHT)  # JupyterLab keeps the theme of the notebook before
     assert violations(notebook.page, ".jp-Notebook", JUPYTERLAB) == []
     notebook.use_theme(DARK)  # changes colours only
     assert violations(notebook.page, ".jp-Notebook", JUPYTERLAB, ["color-contrast"]) == []
