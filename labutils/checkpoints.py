@@ -198,7 +198,7 @@ def _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe) -> d
     run = {
         "format": FORMAT,
         "model": f"{type(model).__qualname__}: {model}",
-        "parameters": _shapes(model),
+        "list of parameters": _shapes(model),
         "optimizer": {"type": type(optimizer).__name__} | _optimizer_settings(optimizer, scheduler),
         "scheduler": None if scheduler is None else _scheduler_settings(scheduler, num_epochs),
     }
