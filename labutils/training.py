@@ -147,7 +147,7 @@ def fit(
             :mod:`labutils.checkpoints`.
         on_batch: ``on_batch(progress)`` is called after every batch with a :class:`Progress`; a
             true answer stops the training, as interrupting does. It takes the place of the progress
-            bar.
+            bar. ``widgets.live_training`` has one to give.
         verbose: print a line per epoch.
 
     Raises:

@@ -122,12 +122,17 @@ def _run_words(name, run, references, names) -> str:
     own = [references[name]] if name in references else []
     general = [its for key, its in references.items() if key not in names]
     fitting = own or general
-    compared = [_against(accuracy, its, named=len(fitting) > 1) for its in fitting]
+    compared = [against(accuracy, its, named=len(fitting) > 1) for its in fitting]
     return about(name, ", ".join([text, *compared]))
 
 
-def _against(values, reference, named) -> str:
-    """Inside, above or below the band at the last epoch both have, in whole percents as said."""
+def against(values, reference, named=False) -> str:
+    """Test accuracy inside, above or below the band at the last epoch both have, in whole percents.
+
+    Args:
+        values: in [0, 1], by epoch.
+        named: say the reference's name too.
+    """
     last = min(len(values), len(reference.median("test_accuracy"))) - 1
     low, high = reference.low("test_accuracy")[last], reference.high("test_accuracy")[last]
     value, bottom, top = (round(100 * share) for share in (values[last], low, high))

@@ -49,6 +49,15 @@ class Sheet:
             f'stroke-width="{width:.3g}"{dashes}/>'
         )
 
+    def curve(self, points, color=DARK, width=1.0) -> None:
+        """Draw straight from point to point, ``(x, y)`` each."""
+        places = "L".join(f"{x:.6g} {y:.6g}" for x, y in points)
+        if places:
+            self._parts.append(
+                f'<path d="M{places}" fill="none" stroke="{color}" stroke-width="{width:.3g}" '
+                'stroke-linejoin="round"/>'
+            )
+
     def words(self, x, y, text, *, align="start", size=SIZE, bold=False, color="black") -> None:
         """Write on the baseline ``y`` from ``x`` on, around it (``"middle"``) or up to it."""
         weight = ' font-weight="bold"' if bold else ""

@@ -8,14 +8,17 @@
 ``network_walk``     any network layer by layer -> volume, parameters, work, receptive field
 ``feature_maps``     image, layer, channel -> what a trained network answers
 ``mistakes``         what a network got wrong, the surest first, with all its probabilities
+``live_training``    a training while it runs, and a button that stops it
 ==================== ==========================================================================
 
-Each answers with an :class:`Explorer`, which the last line of a cell shows. A new one is a function
-``draw(**values) -> View`` over a picture of :mod:`labutils.plotting`, and the controls it takes.
+Each answers with an :class:`Explorer`, which the last line of a cell shows; only ``live_training``
+is a ``with`` block around ``training.fit``. A new explorer is a function ``draw(**values) -> View``
+over a picture of :mod:`labutils.plotting`, and the controls it takes.
 """
 
 from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
+from .live import live_training
 from .networks import feature_maps, mistakes, network_walk
 from .windows import convolution, receptive_fields
 
@@ -25,6 +28,7 @@ __all__ = [
     "convolution",
     "cross_entropy",
     "feature_maps",
+    "live_training",
     "mistakes",
     "network_walk",
     "receptive_fields",

@@ -22,6 +22,23 @@ class View(NamedTuple):
     picture: Picture
     text: str
 
+    def mimebundle(self, widget: ipywidgets.Widget | None = None) -> dict:
+        """Answer with an output that shows it, or the widget where one can be shown."""
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.text.splitlines())
+        live = {}
+        if widget is not None:
+            live[WIDGET_VIEW] = {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": widget.model_id,
+            }
+        return {
+            **self.picture,
+            **live,
+            "text/html": self.picture["text/html"] + lines,
+            "text/plain": f"{self.picture.alt}\n{self.text}",
+        }
+
 
 class Screen(anywidget.AnyWidget):
     """Picture, text and problem of an explorer, as the browser shows them.
@@ -38,6 +55,20 @@ class Screen(anywidget.AnyWidget):
     text = Unicode().tag(sync=True)
     problem = Unicode().tag(sync=True)
     trace = Unicode().tag(sync=True)  # goes to the browser's console
+
+    def show(self, view: View) -> None:
+        """Show a picture and its text, and no problem."""
+        with self.hold_sync():  # one message, so that picture and text change together
+            self.source, self.alt = view.picture.source, view.picture.alt
+            self.text = view.text
+            self.problem = self.trace = ""
+
+    def fail(self, who: str, error: Exception, advice: str) -> None:
+        """Say what went wrong above the picture, and where in the browser's console."""
+        with self.hold_sync():
+            what = f"{type(error).__name__}: {error}"
+            self.problem = f"{who} cannot show this. {what} {advice}"
+            self.trace = "".join(traceback.format_exception(error))
 
 
 class Explorer:
@@ -73,7 +104,7 @@ class Explorer:
         self._draw, self._adjust = draw, adjust
         self._drawing = False
         self._start = self._view()  # a fault at the start is an error of the cell
-        self._show(self._start)
+        self.screen.show(self._start)
         for control in self.controls.values():
             control.observe(self._changed, "value")
         self.buttons = {}
@@ -99,12 +130,6 @@ class Explorer:
             self._adjust(self.controls)
         return self._draw(**self.values)
 
-    def _show(self, view: View) -> None:
-        with self.screen.hold_sync():  # one message, so that picture and text change together
-            self.screen.source, self.screen.alt = view.picture.source, view.picture.alt
-            self.screen.text = view.text
-            self.screen.problem = self.screen.trace = ""
-
     def _changed(self, _) -> None:
         if not self._drawing:  # a control moved by `adjust` or a button belongs to this drawing
             self._safely(lambda: None)
@@ -117,7 +142,7 @@ class Explorer:
         self._drawing = True
         try:
             action()
-            self._show(self._view())
+            self.screen.show(self._view())
         except Exception as error:
             self.failed(error)
         finally:
@@ -125,21 +150,13 @@ class Explorer:
 
     def failed(self, error: Exception) -> None:
         """Show an error in the explorer, and write where it happened to the browser's console."""
-        with self.screen.hold_sync():
-            self.screen.problem = (
-                f"{self.title} cannot show this. {type(error).__name__}: {error} "
-                "The picture below is the last one that worked: move the control back, or run "
-                "the cell again."
-            )
-            self.screen.trace = "".join(traceback.format_exception(error))
+        self.screen.fail(
+            self.title,
+            error,
+            "The picture below is the last one that worked: move the control back, or run the cell "
+            "again.",
+        )
 
     def _repr_mimebundle_(self, **_) -> dict:
         """The live explorer; its start state as a picture and text where no widget can be shown."""
-        picture, text = self._start
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in text.splitlines())
-        return {
-            **picture,
-            WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id},
-            "text/html": picture["text/html"] + lines,
-            "text/plain": f"{picture.alt}\n{text}",
-        }
+        return self._start.mimebundle(self.box)

@@ -1,0 +1,187 @@
+"""A training to watch: its loss as it falls, over the reference band, and a button to stop it."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import ipywidgets
+import torch
+
+from labutils import training
+from labutils.plotting.live import training_so_far
+from labutils.plotting.runs import against
+from labutils.plotting.sheet import message
+from labutils.plotting.words import fixed, percent
+
+from .controls import button
+from .explorer import Screen, View
+
+MIN_SECONDS = 1.0  # between two pictures
+MAX_SHARE = 0.01  # of the training's time, for all pictures together
+STOP_HINT = (
+    "Stopping keeps what was learned. If the button does nothing, Kernel > Interrupt does the same."
+)
+INTERRUPT_HINT = "To stop and keep what was learned: Kernel > Interrupt."
+
+
+@contextlib.contextmanager
+def live_training(reference=None) -> Iterator[Callable | None]:
+    """Show a training while it runs, with a button that stops it; afterwards, how it went.
+
+    ::
+
+        with widgets.live_training(reference) as live:
+            history = training.fit(..., on_batch=live)
+
+    The button stops after the current batch and keeps what was learned, as Kernel > Interrupt does.
+    Where nobody watches (CI, the smoke budget, outside of a notebook) ``live`` is ``None``, and the
+    training is a plain one.
+
+    Args:
+        reference: :class:`~labutils.reference.ReferenceRuns` to lay below the curves.
+    """
+    if not training.in_watched_notebook():
+        yield None
+        return
+    live = LiveTraining(reference)
+    try:
+        yield live
+    finally:
+        live.finish()
+
+
+class LiveTraining:
+    """What ``live_training`` gives to ``fit``: called after every batch, true when to stop.
+
+    Everything is drawn by the thread that trains. A click arrives in another one, and only leaves a
+    note, which the next call finds.
+    """
+
+    def __init__(self, reference=None):
+        self.reference = reference
+        self._stop = threading.Event()
+        self._output = None  # opened with the first batch
+        self._broken = False
+        self._next = 0.0  # when to draw again
+        self._epoch, self._losses = -1, []  # the present one, and its losses as numbers
+
+    def __call__(self, progress: training.Progress) -> bool:
+        now = time.monotonic()
+        if len(progress.history) != self._epoch:
+            self._epoch, self._losses = len(progress.history), []
+        self._progress = progress
+        if self._output is None:
+            self._begin = now, self._batches_done()
+            self._open()
+        if now >= self._next and not self._broken:
+            try:
+                self.screen.show(self._view())
+                self._words.value = self._progress_words(now)
+            except Exception as error:  # must not cost a training
+                self._broken = True
+                self.screen.fail("The live curve", error, "The training goes on without it.")
+            took = time.monotonic() - now
+            self._next = now + max(MIN_SECONDS, took / MAX_SHARE)
+        return self._stop.is_set()
+
+    def _open(self) -> None:
+        from IPython.display import display
+
+        self.screen = Screen()
+        self._words = ipywidgets.Label()
+        line = [self._words]
+        if _has_subshells():
+            self.button = button("Stop training")
+            self.button.on_click(lambda _: self._stop.set())
+            line.insert(0, self.button)
+        hint = ipywidgets.Label(STOP_HINT if _has_subshells() else INTERRUPT_HINT)
+        wrapping = {"flex_flow": "row wrap"}
+        self.box = ipywidgets.VBox([ipywidgets.Box(line, layout=wrapping), hint, self.screen])
+        self._widgets = [self.box, *self.box.children, *line]
+        view = self._view_or_a_word()
+        self._output = display(view.mimebundle(self.box), raw=True, display_id=True)
+        if _has_subshells():
+            _hear_while_busy(self.button)
+
+    def finish(self) -> None:
+        """Put the last picture in the widgets' place; a saved notebook keeps it."""
+        if self._output is None:
+            return
+        self._output.update(self._view_or_a_word().mimebundle(), raw=True)
+        for widget in self._widgets:
+            widget.close()
+
+    def _view_or_a_word(self) -> View:
+        """The picture, or why there is none: a fault in it must not cost a training."""
+        try:
+            return self._view()
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            return View(message("The live curve cannot be drawn."), what)
+
+    def _view(self) -> View:
+        history, num_batches = self._progress.history, self._num_batches()
+        if num_batches is None:
+            return View(message("The curve begins after the first epoch."), self._epoch_words())
+        losses = [loss for epoch in history.batch_loss for loss in epoch]
+        if self._epoch == len(history):  # else it is whole, and in the history
+            unread = self._progress.losses[len(self._losses) :]
+            self._losses += torch.stack(unread).tolist() if unread else []
+            losses += self._losses
+        accuracy, num_epochs = history.test_accuracy, self._progress.num_epochs
+        picture = training_so_far(losses, num_batches, num_epochs, accuracy, self.reference)
+        return View(picture, self._epoch_words())
+
+    def _epoch_words(self) -> str:
+        """The last whole epoch in a sentence; it changes seldom, for screen readers speak it."""
+        history = self._progress.history
+        if not len(history):
+            return "No epoch is whole yet."
+        text = f"After epoch {len(history)} of {self._progress.num_epochs}: "
+        text += f"mean loss {fixed(history.train_loss[-1])}"
+        if history.test_accuracy:
+            text += f", test accuracy {percent(history.test_accuracy[-1], 1)}"
+            if self.reference is not None:
+                text += f", {against(history.test_accuracy, self.reference)}"
+        return text + "."
+
+    def _progress_words(self, now) -> str:
+        """``epoch 2 of 8 · batch 120 of 391 · about 3 minutes left``."""
+        epochs, batch = self._progress.num_epochs, len(self._progress.losses)
+        text = f"epoch {self._epoch + 1} of {epochs} · batch {batch:,}"
+        num_batches = self._num_batches()
+        if num_batches is None:
+            return text
+        text += f" of {num_batches:,}"
+        start, done_before = self._begin
+        done = self._batches_done() - done_before
+        if not done:
+            return text
+        left = num_batches * epochs - self._batches_done()
+        return f"{text} · {training.say_seconds((now - start) / done * left)} left"
+
+    def _num_batches(self) -> int | None:
+        """Batches of an epoch; from the first whole one, where the loader does not know."""
+        whole = self._progress.history.batch_loss
+        return self._progress.num_batches or (len(whole[0]) if whole else None)
+
+    def _batches_done(self) -> int:
+        return self._epoch * (self._num_batches() or 0) + len(self._progress.losses)
+
+
+def _has_subshells() -> bool:
+    """Can this kernel hear a button while a cell runs? ipykernel can from version 7 on."""
+    from IPython import get_ipython
+
+    return "kernel subshells" in get_ipython().kernel.kernel_info.get("supported_features", ())
+
+
+def _hear_while_busy(widget: ipywidgets.Widget) -> None:
+    """Let the widget's messages reach the kernel while a cell runs.
+
+    JupyterLab sends them to a thread of their own, a subshell (JEP 91). But ipykernel 7.4 notes
+    which thread has written to a widget last and hands them to that one, which is the busy one.
+    Without the note they go where JupyterLab sent them.
+    """
+    vars(widget.comm).pop("_reply_subshell_id", None)
