@@ -1,4 +1,4 @@
-"""The live training: the same training as without it, a stop that keeps all, a picture that stays."""
+"""The live training: the same training as without it, and a picture that stays."""
 
 import pytest
 import torch
