@@ -66,7 +66,7 @@ def test_the_button_stops_a_running_cell_and_keeps_what_was_learned(notebook, ke
     expect(output).to_contain_text(re.compile(r"epoch \d+ of 1000 · batch \d+ of 50 · about"))
     output.get_by_role("button", name="Stop training").focus()
     notebook.page.keyboard.press(key)
-    notebook.page.wait_for_function("window.allRun", timeout=3000)
+    notebook.page.wait_for_function("window.allRun", timeout=15_000)
     notebook.wait_for_idle()
 
     said = printed(notebook, 2)
@@ -95,7 +95,7 @@ def test_everyone_can_read_a_running_training(notebook, width):
         assert violations(notebook.page, ".jp-Cell-outputArea") == []
         assert output.evaluate("area => area.scrollWidth <= area.clientWidth")
     output.get_by_role("button", name="Stop training").press("Enter")
-    notebook.page.wait_for_function("window.allRun", timeout=3000)
+    notebook.page.wait_for_function("window.allRun", timeout=15_000)
 
 
 def test_a_training_that_ends_by_itself_leaves_its_picture(notebook):
