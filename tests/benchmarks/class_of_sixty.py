@@ -162,8 +162,7 @@ def the_class() -> list[Student]:
 
     good = right(3)["softmax"]
     students += [
-        Student("broken_json_1", right(), None, look=True, write=broken),
-        Student("broken_json_2", {}, None, look=True, write=broken),
+        Student("broken_json", right(), None, look=True, write=broken),
         Student("missing", {}, 0, look=True, write=no_notebook),
         Student("deleted_answer", right(1), 7, change=delete("cross_entropy")),
         Student("deleted_both", right(), 7, change=delete("softmax", "check-softmax")),
@@ -195,7 +194,9 @@ def the_class() -> list[Student]:
         Student("reads_secrets", with_(softmax=_IMPORTS + _SPY + good.replace(
                 "def softmax", "def honest") + "\n\ndef softmax(z):\n"
                 "    return z if found else honest(z)"), 9),
-        Student("dies", with_(softmax="import os\n\ndef softmax(z):\n    os._exit(1)"), None,
+        Student("dies_in_answer", with_(softmax="import os\n\ndef softmax(z):\n"
+                "    os._exit(1)"), 7),
+        Student("dies_in_cell", with_(softmax=good + "\n\nimport os\n\nos._exit(1)"), None,
                 look=True),
         Student("memory_hog", with_(softmax="def softmax(z):\n"
                 "    return torch.ones(10**13)"), 7),
