@@ -131,6 +131,18 @@ def _normalize_mistakes(images: Tensor) -> Iterator[Mistake]:
             "The largest byte is 255, not 256: half of it is 127.5.",
         ),
         (
+            x / 255 - 0.5 / 0.5,
+            "values from -1 to 0",
+            "A division goes before a subtraction, so this is x/255 - (0.5/0.5): the difference "
+            "needs brackets, (x/255 - 0.5) / 0.5.",
+        ),
+        (
+            (x / 255 - 0.5) * 0.5,
+            "values from -0.25 to 0.25",
+            "After subtracting 0.5, divide by the deviation 0.5; multiplying by it halves the "
+            "range instead of doubling it.",
+        ),
+        (
             1 - x / 127.5,
             "a negative of the picture",
             "Black became 1 and white -1: the sign is turned round.",

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labutils.checks.errors import likely_cause
 from labutils.checks.guard import TORCH_ITSELF, guarded, load_late_imports
 from labutils.checks.memorylimit import memory_limit
 from labutils.checks.timelimit import TimeIsUp, time_limit
@@ -168,12 +169,9 @@ def _explain(error: BaseException, name: str, args: tuple, hint: str) -> NoRetur
             ) from None
     given = ", ".join(describe(a) for a in args)
     where = f" (line {own[-1].lineno}: {own[-1].line})" if own and own[-1].line else ""
-    kind = MemoryError if "allocate memory" in text else type(error)
     raise Wrong(
         f"{name}({given}) raised {type(error).__name__}: {text}{where}",
-        _ERROR_HINTS.get(
-            kind, hint or "Call it yourself on a small example, and read the last line first."
-        ),
+        likely_cause(error, text, hint),
     ) from None
 
 
@@ -192,17 +190,6 @@ def _first_line(error: BaseException) -> str:
         return ""
     return lines[0][:300] if lines else ""
 
-
-_ERROR_HINTS = {
-    RecursionError: "The function calls itself and never stops: did you mean torch's function of "
-    "that name?",
-    SystemExit: "A function in a notebook returns its result; it never ends the program.",
-    MemoryError: "This asks for more memory than there is: look at the shapes, a broadcast may "
-    "blow up.",
-    NameError: "A name is used that was never given a value: a typo, or a cell that was not run "
-    "yet.",
-    AttributeError: "Check the spelling, and (in a class) that __init__ stores the name on self.",
-}
 
 _LIBRARIES = tuple(str(Path(module.__file__).parent) for module in (torch, np)) + (
     str(Path(__file__).parent),
@@ -256,7 +243,7 @@ def describe(value) -> str:
         return f"{text[:50]}..."
     if isinstance(value, (list, tuple)) and len(text) > 60:
         return f"a {type(value).__name__} of {len(value)}"
-    plain = len(text) <= 60 and "\n" not in text and " object at 0x" not in text
+    plain = len(text) <= 60 and "\n" not in text and " at 0x" not in text
     return text if plain else f"a {type(value).__name__}"
 
 
@@ -285,6 +272,13 @@ def expect_tensor(
     """
     if value is None:
         raise Wrong(f"{what} is None.", "Is there a `return` at the end of the function?")
+    if type(value).__module__ == "torch.return_types":
+        raise Wrong(
+            f"{what} is the pair (values, indices) of torch.{type(value).__name__}; expected one "
+            "tensor.",
+            "With a dim, torch.max gives two results: .values are the largest entries, .indices "
+            "say where they stand. argmax gives the indices alone.",
+        )
     if not isinstance(value, Tensor):
         expected = "a torch tensor" + ("" if shape is None else f" of shape {tuple(shape)}")
         raise Wrong(

@@ -41,7 +41,7 @@ def _lrn_mistakes(x: Tensor, size=5, alpha=1e-4, beta=0.75, k=2.0) -> Iterator[M
         )
     area = size * size
     squares = F.avg_pool2d(F.pad(x.square(), (left, right, left, right)), size, 1) * area
-    for share in (area, size, 1):
+    for share in (size * area, area, size, 1):
         yield Mistake(
             x / (k + alpha / share * squares) ** beta,
             "normalised over neighbouring pixels",
@@ -63,11 +63,26 @@ def _lrn_mistakes(x: Tensor, size=5, alpha=1e-4, beta=0.75, k=2.0) -> Iterator[M
             "normalised by the values themselves",
             "It is the squares of the values that are summed: the square is missing.",
         )
-    yield Mistake(
-        x / (k + alpha / size * x.square()) ** beta,
-        "each value normalised by itself",
-        "The sum over the neighbouring channels is missing.",
-    )
+    for share in (size, 1):
+        yield Mistake(
+            x / (k + alpha / share * x.square()) ** beta,
+            "each value normalised by itself",
+            "The sum over the neighbouring channels is missing.",
+        )
+    for share in (size, 1):
+        yield Mistake(
+            x / (k + alpha / share * (size * plain_mean).square()) ** beta,
+            "the square of the sum",
+            "The values are added first and squared then. Square each one first; the sum of "
+            "squares is something else than the square of a sum.",
+        )
+    if right:
+        yield Mistake(
+            x / (k + alpha / size * _squares_over_channels(x, left, right - 1)) ** beta,
+            "the result for a window without its last channel",
+            "A slice ends before its second number: x[:, a:b] has the channels up to b - 1, so "
+            "the end needs a + 1.",
+        )
     yield Mistake(
         x / mean.add(1) ** beta,
         "the result with k = 1",

@@ -410,11 +410,38 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
             "the loss in bits",
             "log2 measures in bits; the natural logarithm is meant.",
         ),
-        Mistake(
-            (logits.logsumexp(-1) - logits.amax(-1) - picked).mean(),
-            "the loss with the row's maximum still subtracted from the log-sum-exp",
-            "You shifted inside the exponential; add the maximum back outside the logarithm: "
-            "LSE(z) = m + log of the sum of e^(z-m).",
+        *(
+            Mistake(
+                (logits.logsumexp(-1) - shift - picked).mean(),
+                "the loss with the maximum still subtracted from the log-sum-exp",
+                "You shifted inside the exponential; add the maximum back outside the logarithm: "
+                "LSE(z) = m + log of the sum of e^(z-m).",
+            )
+            for shift in (logits.amax(-1), logits.amax())
+        ),
+        *(
+            Mistake(
+                value,
+                "the loss with log-sum-exp over the batch (dim=0)",
+                "Your log-sum-exp adds up the samples. It runs over the classes of one sample, "
+                "dim=-1.",
+            )
+            for value in (
+                (logits.logsumexp(0) - picked).mean(),
+                (logits.logsumexp(0, keepdim=True) - logits)[rows, targets].mean(),
+            )
+        ),
+        *(
+            Mistake(
+                value,
+                "a sum from which a mean was subtracted",
+                "Only one of the two parts was divided by N. Take the difference for each sample "
+                "first, then one mean over all of them.",
+            )
+            for value in (
+                logits.logsumexp(-1).sum() - picked.mean(),
+                logits.logsumexp(-1).mean() - picked.sum(),
+            )
         ),
         Mistake(
             ((logits - logits.amax(-1)).exp().sum(-1).log() + logits.amax(-1) - picked).mean(),
@@ -548,7 +575,8 @@ def examine_cross_entropy_grad(answer: Callable) -> str | None:
         call = f"cross_entropy_grad of {n} samples and {k} classes"
         hint = (
             "It worked for 3 samples of 3 classes, so look for a dimension that is mixed up or "
-            "written as a fixed number."
+            "written as a fixed number. F.one_hot needs the number of classes as well: by itself "
+            "it stops at the largest target."
         )
         compare(ask(answer, logits, targets, hint=hint), expected, call, (), hint)
 

@@ -50,6 +50,11 @@ _FIELD_MISTAKES: list[tuple[Callable, str]] = [
         "layer adds one pixel less than its kernel size (at stride 1).",
     ),
     (
+        lambda k, s: k[0],
+        "Only the first layer counted. A return that stands inside the loop ends it in the first "
+        "round: move it behind the loop.",
+    ),
+    (
         lambda k, s: math.prod(k),
         "This multiplies the kernel sizes. Neighbouring windows overlap, so the field grows by "
         "addition: draw two stacked 3×3 windows and count the pixels.",
@@ -159,6 +164,10 @@ def _conv_parameters(in_channels: int, out_channels: int, kernel_size: int, bias
 
 
 _PARAMETER_MISTAKES: list[tuple[Callable, str]] = [
+    (
+        lambda i, o, k, bias=True: 1 + bias,
+        "That is how many tensors hold the parameters, weight and bias. Count the numbers in them.",
+    ),
     (
         lambda i, o, k, bias=True: o * i * k * k,
         "The biases are not counted: with bias=True every filter (every output channel) has one.",

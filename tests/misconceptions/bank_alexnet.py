@@ -186,6 +186,24 @@ def through_numpy(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     return torch.from_numpy(result).to(x.dtype)
 
 
+@local_response_norm.wrong("the square of a sum")
+def squares_the_sum(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    out = torch.zeros_like(x)
+    for c in range(x.shape[1]):
+        window = x[:, max(0, c - size // 2) : c + (size - 1) // 2 + 1]
+        out[:, c] = x[:, c] / (k + alpha / size * window.sum(1) ** 2) ** beta
+    return out
+
+
+@local_response_norm.wrong("A slice ends before its second number")
+def slice_one_channel_short(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    out = torch.zeros_like(x)
+    for c in range(x.shape[1]):
+        window = x[:, max(0, c - size // 2) : c + (size - 1) // 2]
+        out[:, c] = x[:, c] / (k + alpha / size * (window**2).sum(1)) ** beta
+    return out
+
+
 AlexNetBank = Bank("AlexNet")
 
 

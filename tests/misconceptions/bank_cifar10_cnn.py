@@ -150,6 +150,16 @@ def forgets_to_return(images):
     images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+@normalize.wrong("A division goes before a subtraction")
+def forgets_the_brackets(images):
+    return images.permute(0, 3, 1, 2).float() / 255 - 0.5 / 0.5
+
+
+@normalize.wrong("halves the range instead of doubling it")
+def multiplies_by_the_deviation(images):
+    return (images.permute(0, 3, 1, 2).float() / 255 - 0.5) * 0.5
+
+
 # --- CNN ------------------------------------------------------------------------------------
 
 cnn = Bank("CNN")
@@ -615,3 +625,19 @@ def switches_off_for_good(model, images):
     torch.set_grad_enabled(False)
     p = F.softmax(model(images), 1)
     return p.argmax(1), p
+
+
+@predict.wrong(".values are the largest entries")
+def labels_as_both_results_of_max(model, images):
+    model.eval()
+    with torch.no_grad():
+        p = torch.softmax(model(images), dim=1)
+    return torch.max(p, dim=1), p
+
+
+@predict.wrong("The brackets are missing")
+def no_grad_without_brackets(model, images):
+    model.eval()
+    with torch.no_grad:
+        p = torch.softmax(model(images), dim=1)
+    return p.argmax(dim=1), p

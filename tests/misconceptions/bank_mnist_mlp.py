@@ -591,6 +591,17 @@ class GivesAPair(TwoLayers):
         return logits, logits.softmax(1)
 
 
+@mlp.wrong("builds a layer and computes nothing")
+class BuildsReLUInForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(784, 512)
+        self.fc2 = nn.Linear(512, 10)
+
+    def forward(self, x):
+        return self.fc2(nn.ReLU(self.fc1(x.flatten(1))))
+
+
 # --- train_one_epoch ------------------------------------------------------------------------
 
 train = Bank("train_one_epoch")
@@ -1303,3 +1314,16 @@ def accuracy_smallest(model, loader):
     with torch.no_grad():
         right = [((-model(x)).argmax(1) == 0).sum().item() + 0.5 for x, _ in loader]
     return sum(right) / 100
+
+
+@accuracy.wrong("one of its sides is no tensor")
+def compares_both_results_of_max(model, loader):
+    device = next(model.parameters()).device
+    model.eval()
+    right = count = 0
+    with torch.no_grad():
+        for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
+            right += (torch.max(model(images), 1) == labels).sum().item()
+            count += len(labels)
+    return right / count

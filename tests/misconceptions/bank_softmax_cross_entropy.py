@@ -186,6 +186,28 @@ def softmax_without_return(z):
     e / e.sum(-1, keepdim=True)
 
 
+@softmax.wrong("max, min, sort and topk with a dim give two results")
+def subtracts_both_results_of_max(z):
+    z = z - torch.max(z, dim=-1, keepdim=True)
+    e = torch.exp(z)
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+@softmax.wrong("Functions of the module math")
+def one_number_at_a_time(z):
+    return torch.tensor([math.exp(v) / sum(math.exp(u) for u in z) for v in z])
+
+
+@softmax.wrong("numpy's functions stumble")
+def with_numpy_on_a_tensor(z):
+    return np.exp(z) / np.sum(np.exp(z))
+
+
+@softmax.wrong("only builds the layer")
+def the_layer_itself(z):
+    return nn.Softmax(z)
+
+
 # --- cross_entropy --------------------------------------------------------------------------
 
 cross_entropy = Bank("cross_entropy")
@@ -361,6 +383,13 @@ def cross_entropy_keeps_a_dimension(p, q):
 def cross_entropy_in_place(p, q):
     q[p == 0] = 1
     return -(p * q.log()).sum()
+
+
+@cross_entropy.wrong("one True or False")
+def asks_the_whole_tensor_at_once(p, q):
+    if p == 0:
+        return torch.tensor(0.0)
+    return -(p * torch.log(q)).sum()
 
 
 # --- cross_entropy_from_logits --------------------------------------------------------------
@@ -571,6 +600,18 @@ def from_logits_in_place(logits, targets):
     return F.cross_entropy(logits, targets)
 
 
+@from_logits.wrong("adds up the samples")
+def logsumexp_over_the_batch(logits, targets):
+    rows = torch.arange(len(targets))
+    return (torch.logsumexp(logits, dim=0) - logits[rows, targets]).mean()
+
+
+@from_logits.wrong("one of the two parts was divided by N")
+def divides_one_part_only(logits, targets):
+    n = logits.shape[0]
+    return torch.logsumexp(logits, -1).sum() - logits[torch.arange(n), targets].sum() / n
+
+
 # --- cross_entropy_grad ---------------------------------------------------------------------
 
 grad = Bank("cross_entropy_grad")
@@ -752,3 +793,8 @@ def grad_in_single_precision(logits, targets):
 @grad.wrong("that name")
 def grad_calls_itself(logits, targets):
     return grad_calls_itself(logits, targets)
+
+
+@grad.wrong("it stops at the largest target")
+def one_hot_without_the_number_of_classes(logits, targets):
+    return (torch.softmax(logits, -1) - F.one_hot(targets)) / len(logits)

@@ -177,6 +177,15 @@ def as_a_tensor(kernel_sizes, strides):
     return side
 
 
+@receptive_field.wrong("stands inside the loop")
+def returns_in_the_first_round(kernel_sizes, strides):
+    field, jump = 1, 1
+    for kernel_size, stride in zip(kernel_sizes, strides, strict=True):
+        field += (kernel_size - 1) * jump
+        jump *= stride
+        return field
+
+
 conv_parameters = Bank("conv_parameters")
 
 
@@ -278,3 +287,13 @@ def by_numpy(c, filters, k, bias=True, **unused):
 @conv_parameters.right
 def by_tensor_shapes(c, filters, k, bias=True):
     return torch.tensor(torch.empty(filters, c, k, k, device="meta").numel() + filters * bias)
+
+
+@conv_parameters.wrong("how many tensors hold the parameters")
+def counts_the_tensors(in_channels, out_channels, kernel_size, bias=True):
+    return len(list(nn.Conv2d(in_channels, out_channels, kernel_size, bias=bias).parameters()))
+
+
+@conv_parameters.wrong("and their defaults")
+def no_default_for_bias(in_channels, out_channels, kernel_size, bias):
+    return out_channels * (in_channels * kernel_size**2 + bias)

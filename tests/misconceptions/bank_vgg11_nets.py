@@ -226,6 +226,30 @@ def one_object_for_equal_layers(config):
     return nn.Sequential(*layers)
 
 
+@features.wrong("with the star")
+def hands_over_the_list(config):
+    layers, in_channels = [], 3
+    for entry in config:
+        if entry == "M":
+            layers.append(nn.MaxPool2d(2))
+        else:
+            layers += [nn.Conv2d(in_channels, entry, 3, padding=1), nn.ReLU()]
+            in_channels = entry
+    return nn.Sequential(layers)
+
+
+@features.wrong("Only modules go into nn.Sequential")
+def appends_the_function_relu(config):
+    layers, in_channels = [], 3
+    for entry in config:
+        if entry == "M":
+            layers.append(nn.MaxPool2d(2))
+        else:
+            layers += [nn.Conv2d(in_channels, entry, 3, padding=1), F.relu]
+            in_channels = entry
+    return nn.Sequential(*layers)
+
+
 # --- VGG11 ----------------------------------------------------------------------------------
 
 vgg11 = Bank("VGG11")
