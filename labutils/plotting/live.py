@@ -59,7 +59,7 @@ def training_so_far(losses, num_batches, num_epochs, accuracy=(), reference=None
         panel.mark(epoch, share, BLUE)
     if not accuracy:
         middle = (ACCURACY[0] + ACCURACY[1]) / 2
-        sheet.words(middle, TOP + 66, "after an epoch", align="middle")
+        sheet.words(middle, BOTTOM - 12, "after an epoch", align="middle")
 
     _legend(sheet, every, reference)
     return sheet.picture(_alt(points, num_batches, num_epochs, accuracy, reference))
@@ -110,9 +110,9 @@ class _Panel:
         self.sheet.words(self.right, BOTTOM + 36, "epoch", align="end")
 
     def band(self, first, last, low, high) -> None:
-        """Draw the reference's range over some epochs; one seed's has no height but its line."""
+        """Draw the reference's range over some epochs; one seed's is a thick line."""
         x, y = self.x(first), self.y(high)
-        width, height = self.x(last) - x, self.y(low) - y
+        width, height = self.x(last) - x, max(2, self.y(low) - y)
         self.sheet.box(x, y, width, height, fill=LIGHT[DARK], edge=REFERENCE, line=1.5)
 
     def curve(self, points, color, width) -> None:

@@ -19,10 +19,12 @@ from .explorer import Screen, View
 
 MIN_SECONDS = 1.0  # between two pictures
 MAX_SHARE = 0.01  # of the training's time, for all pictures together
+# In HTML: a Label would be cut off in a narrow window.
 STOP_HINT = (
-    "Stopping keeps what was learned. If the button does nothing, Kernel > Interrupt does the same."
+    "Stopping keeps what was learned. If the button does nothing, Kernel &gt; Interrupt does the "
+    "same."
 )
-INTERRUPT_HINT = "To stop and keep what was learned: Kernel > Interrupt."
+INTERRUPT_HINT = "To stop and keep what was learned: Kernel &gt; Interrupt."
 
 
 @contextlib.contextmanager
@@ -95,7 +97,7 @@ class LiveTraining:
             self.button = button("Stop training")
             self.button.on_click(lambda _: self._stop.set())
             line.insert(0, self.button)
-        hint = ipywidgets.Label(STOP_HINT if _has_subshells() else INTERRUPT_HINT)
+        hint = ipywidgets.HTML(STOP_HINT if _has_subshells() else INTERRUPT_HINT)
         wrapping = {"flex_flow": "row wrap"}
         self.box = ipywidgets.VBox([ipywidgets.Box(line, layout=wrapping), hint, self.screen])
         self._widgets = [self.box, *self.box.children, *line]

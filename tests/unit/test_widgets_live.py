@@ -6,7 +6,7 @@ from torch import nn
 
 from labutils import training, widgets
 from labutils.plotting.live import training_so_far
-from labutils.reference import load_reference
+from labutils.reference import ReferenceRuns, load_reference
 from labutils.widgets import live as module
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -119,3 +119,10 @@ def test_a_fault_in_the_picture_does_not_cost_the_training(output):
 @pytest.mark.parametrize("loss", [0.0, 1e30, float("inf"), float("nan"), -1.0])
 def test_every_loss_can_be_drawn(loss):
     assert training_so_far([loss] * 5, 5, 2).alt
+
+
+def test_the_run_of_a_single_seed_is_seen():
+    alone = ReferenceRuns("alone", {}, [{"train_loss": [1.5, 1.0], "test_accuracy": [0.4, 0.6]}])
+    drawn = training_so_far([2.0] * 5, 5, 2, reference=alone)["image/svg+xml"]
+    assert drawn.count("#6B6B6B") == 2 + 2 + 1  # loss, accuracy, and the legend
+    assert 'height="0"' not in drawn
