@@ -62,7 +62,10 @@ def printed(notebook, cell: int) -> str:
 def test_the_button_stops_a_running_cell_and_keeps_what_was_learned(notebook, key):
     output = start(notebook, num_epochs=1000)
     status = output.get_by_role("status")
-    expect(status).to_contain_text("After epoch 2 of 1000: mean loss", timeout=60_000)
+    # A busy machine draws seldom, and may pass over an epoch.
+    expect(status).to_contain_text(
+        re.compile(r"After epoch ([2-9]|\d\d+) of 1000: mean loss"), timeout=60_000
+    )
     expect(output).to_contain_text(re.compile(r"epoch \d+ of 1000 · batch \d+ of 50 · about"))
     output.get_by_role("button", name="Stop training").focus()
     notebook.page.keyboard.press(key)
