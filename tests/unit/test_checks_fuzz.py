@@ -11,9 +11,9 @@ from torch import nn
 
 from labutils.checks import EXERCISES, Result
 
-NAMES = st.sampled_from(sorted(EXERCISES))
+every_exercise = pytest.mark.parametrize("name", EXERCISES)
 quick = settings(
-    max_examples=150,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,
@@ -128,26 +128,30 @@ def examine(name: str, answer) -> Result:
     return result
 
 
+@every_exercise
 @quick
-@given(NAMES, values)
+@given(value=values)
 def test_any_value_given_back(name, value):
     assert not examine(name, lambda *args, **kwargs: value).passed
 
 
+@every_exercise
 @quick
-@given(NAMES, values)
+@given(value=values)
 def test_any_value_given_back_by_a_module(name, value):
     assert not examine(name, lambda *args, **kwargs: Answering(value)).passed
 
 
+@every_exercise
 @quick
-@given(NAMES, values)
+@given(value=values)
 def test_any_value_in_place_of_a_function(name, value):
     assert not examine(name, value).passed
 
 
+@every_exercise
 @quick
-@given(NAMES, errors)
+@given(error=errors)
 def test_any_exception(name, error):
     def answer(*args, **kwargs):
         raise error
@@ -156,8 +160,9 @@ def test_any_exception(name, error):
     assert result.done and not result.passed
 
 
+@every_exercise
 @quick
-@given(NAMES, errors)
+@given(error=errors)
 def test_any_exception_of_a_module(name, error):
     class Raising(Answering):
         def forward(self, *args, **kwargs):
@@ -203,8 +208,9 @@ FUNCTIONS = sorted(
 )
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
 @quick
-@given(st.sampled_from(FUNCTIONS), st.data())
+@given(data=st.data())
 def test_the_right_result_a_little_off(name, data):
     reference = EXERCISES[name].reference
     examine(name, lambda *args, **kwargs: corrupt(reference(*args, **kwargs), data.draw))

@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+import re
 from pathlib import Path
 
 import nbformat
@@ -74,6 +75,26 @@ def test_cells_are_short_and_headings_in_order(path):
 
 def test_every_exercise_has_its_notebook():
     assert {e.notebook for e in EXERCISES.values()} == {p.stem for p in SOLUTIONS}
+
+
+CARD = re.compile(
+    r"^> \*\*Exercise (\d) · (\w+)\*\* — difficulty [●○]{3} · importance [●○]{3}"
+    r" · about \d+ minutes · (\d) points?$",
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=_ids)
+def test_each_exercise_has_its_card_before_it(path):
+    cards, exercises = [], []
+    for cell in nbformat.read(NOTEBOOKS / path.name, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            cards += CARD.findall(cell.source)
+        elif cell.metadata.get("nbgrader", {}).get("solution"):
+            name = cell.metadata["nbgrader"]["grade_id"]
+            exercises.append((str(len(exercises) + 1), name, str(EXERCISES[name].points)))
+            assert cards == exercises, f"no card like those of the other exercises before {name}"
+    assert len(exercises) == sum(e.notebook == path.stem for e in EXERCISES.values())
 
 
 def _solution():
