@@ -94,7 +94,7 @@ _HEADS = (
     ("Points per exercise", ["exercise", "mean points", *WORDS.values()]),
     ("Misconceptions, the most frequent first",
      ["students", "exercise", "what they were told", "for example"]),
-    ("Who is stuck where", ["exercise", "", "students", "who"]),
+    ("Who is stuck where", ["exercise", "state", "students", "who"]),
 )  # fmt: skip
 
 
@@ -154,6 +154,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 table { border-collapse: collapse; margin: 0.5rem 0 1.5rem }
 th, td { border-bottom: 1px solid #8886; padding: 0.2rem 0.8rem; text-align: left;
   vertical-align: top; overflow-wrap: anywhere }
+th, td:nth-child(-n+2) { overflow-wrap: normal }  /* names and numbers stay whole */
 svg { max-width: 100%; height: auto }
 """
 

@@ -216,6 +216,7 @@ def test_the_report_counts_misconceptions_and_escapes_what_students_write():
     assert "| softmax | not written | 1 | dora |" in text and "  0 | ### 3" in text
     assert "Mean 0.50 of 2 points, median 0." in text
     assert evil not in page and evil not in text and "&lt;script&gt;" in page
+    assert '<th scope="col">state</th>' in page and '<th scope="col"></th>' not in page
     assert "3 with 0, 1 with 2" in page and "http" not in page, "self-contained"
 
 
