@@ -12,8 +12,10 @@ from labutils.plotting.sheet import Sheet
 from labutils.widgets.controls import choice, slider
 from labutils.widgets.explorer import WIDGET_VIEW
 
-# Every explorer, by name, as it is called in a notebook.
-EXPLORERS = {name: getattr(widgets, name) for name in widgets.__all__ if name.islower()} | {
+# Every explorer, by name, as it is called in a notebook. (live_training is none: it goes around a
+# training, and test_widgets_live.py looks at it.)
+NAMES = [name for name in widgets.__all__ if name.islower() and name != "live_training"]
+EXPLORERS = {name: getattr(widgets, name) for name in NAMES} | {
     "network_walk": lambda: widgets.network_walk(models.cnn(), (3, 32, 32)),
     "feature_maps": lambda: widgets.feature_maps(nn.ReLU(), torch.eye(8).expand(2, 1, 8, 8)),
     "mistakes": lambda: widgets.mistakes(torch.zeros(2, 8, 8), [0, 1], [[0.1, 0.9]] * 2, "ab"),
