@@ -282,15 +282,15 @@ VGG16 = _budgets(
 )
 
 # Longer than a lesson: how far a CPU gets in an hour or less, on the way to the gpu recipes.
-_LONG = {"batch_size": 64, "lr": 0.03, "augment": ("flip", "crop"), "grad_clip": 5.0, **_VGG}
+_LONG = {"augment": ("flip", "crop"), "num_images": None}
 VGG11_LONG = _budgets(
     "vgg11_long",
-    Recipe(name="vgg11_long", model="vgg11", num_epochs=6, **_LONG),
+    dataclasses.replace(VGG11["cpu"], name="vgg11_long", num_epochs=6, **_LONG),
     smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
 )
 VGG16_LONG = _budgets(
     "vgg16_long",
-    Recipe(name="vgg16_long", model="vgg16", num_epochs=3, **_LONG),
+    dataclasses.replace(VGG16["cpu"], name="vgg16_long", num_epochs=3, **_LONG),
     smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
 )
 

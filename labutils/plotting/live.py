@@ -2,7 +2,7 @@
 
 import math
 
-from .figure import BLUE, DARK, LIGHT, ORANGE, Picture
+from .figure import BLUE, DARK, LIGHT, ORANGE, REFERENCE, Picture
 from .runs import against
 from .sheet import WIDTH, Sheet
 from .words import change, fixed, percent, plural, sentences
@@ -11,7 +11,6 @@ HEIGHT = 262
 TOP, BOTTOM = 30, 196  # of both panels
 LOSS, ACCURACY = (44, 356), (424, WIDTH - 14)  # left and right end of each panel
 POINTS = 200  # of the loss curve; more would not be seen
-REFERENCE = "#6B6B6B"
 GRID = "#DDDDDD"
 
 

@@ -8,6 +8,7 @@ from .figure import (
     LIGHT,
     MARKERS,
     ORANGE,
+    REFERENCE,
     figure_title,
     new_axes,
     panel_title,
@@ -16,8 +17,6 @@ from .figure import (
 )
 from .inputs import as_array, as_named, same_length
 from .words import about, change, fixed, percent, percents, plural, sentences
-
-REFERENCE_COLOR = "#6B6B6B"
 
 
 def _runs(histories) -> dict:
@@ -83,7 +82,7 @@ def training_curves(history, reference=None, *, title="") -> None:
             _draw_run(axes[1], accuracy, **look, linestyle="-")
     for name, its in references.items():
         own = name and name in runs
-        color = COLORS[names.index(name) % len(COLORS)] if own else REFERENCE_COLOR
+        color = COLORS[names.index(name) % len(COLORS)] if own else REFERENCE
         for axis, key in zip(axes, ("train_loss", "test_accuracy"), strict=False):
             _draw_reference(axis, its, key, color)
     panel_title(axes[0], "Loss")
