@@ -85,19 +85,14 @@ class Recipe:
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """Answer with the optimizer of the model's parameters."""
+        # Fused: one pass over all weights, not one for each operation. It counts where the weights
+        # are many and the batches small.
+        fused = training.device_of(model).type in ("cpu", "cuda")
+        common = {"lr": self.lr, "weight_decay": self.weight_decay, "fused": fused}
         if self.optimizer == "Adam":
-            # Fused: one pass over all weights, and a third of an MLP's step saved on a CPU. SGD's
-            # step is too short for that to count.
-            fused = training.device_of(model).type in ("cpu", "cuda")
-            return torch.optim.Adam(
-                model.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=fused
-            )
+            return torch.optim.Adam(model.parameters(), **common)
         return torch.optim.SGD(
-            model.parameters(),
-            lr=self.lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
+            model.parameters(), momentum=self.momentum, nesterov=self.nesterov, **common
         )
 
     def make_scheduler(self, optimizer: torch.optim.Optimizer, steps_per_epoch: int):
