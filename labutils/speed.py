@@ -1,13 +1,16 @@
-"""How a device computes fastest: number type, memory format and threads.
+"""How a device computes fastest: number type, memory format, threads, and memory that is kept.
 
 Each choice can be made for it by an environment variable:
 
 - ``LABUTILS_DTYPE``: ``float32`` or ``bfloat16``;
 - ``LABUTILS_MEMORY_FORMAT``: ``contiguous`` or ``channels_last``;
-- ``LABUTILS_THREADS``: CPU threads of a training step, whatever its size.
+- ``LABUTILS_THREADS``: CPU threads of a training step, whatever its size;
+- ``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_``: glibc's own, when freed memory is given
+  back.
 """
 
 import contextlib
+import ctypes
 import functools
 import math
 import os
@@ -19,6 +22,11 @@ from torch import nn
 # Up to so many images, through a network of fewer parameters, a training step runs on one thread.
 SMALL_BATCH = 16
 SMALL_NETWORK = 1_000_000
+
+# Settings of glibc's mallopt(3), from its malloc.h, and the bytes we set them to.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+KEPT_BYTES = 2**30
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype | None:
@@ -102,6 +110,25 @@ def _number_of_threads(model, batch_size) -> int | None:
     if is_small and sum(parameter.numel() for parameter in model.parameters()) < SMALL_NETWORK:
         return 1
     return None
+
+
+@functools.cache
+def keep_freed_memory() -> bool:
+    """Let this program keep the memory that it frees; answer with whether it does.
+
+    glibc, the C library of most Linux systems, gives large blocks back to the system. A batch's
+    activations are such blocks: the next batch asks for them again, and the system clears every
+    page of them first. Kept, they are used again as they are; the program's peak stays the same.
+
+    Where there is another C library, or the environment sets glibc's thresholds, nothing is done.
+    """
+    if os.environ.keys() & {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}:
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # macOS, Windows
+        return False
+    return all([mallopt(setting, KEPT_BYTES) for setting in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD)])
 
 
 def describe(device: torch.device | str) -> str:

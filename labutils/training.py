@@ -173,7 +173,7 @@ def fit(
                 print(f"It goes on in {saver.dtype or 'its own number type'}, as it began.")
         dtype = saver.dtype
 
-    autocast = _autocast(device, dtype)
+    autocast = _number_type(device, dtype)
     epoch, losses = len(history), []
     num_batches = _num_batches(train_loader)
     bar = _progress_bar(num_batches, num_epochs, done=epoch, hidden=on_batch is not None)
@@ -244,7 +244,7 @@ def evaluate(
         ValueError: an empty loader, or labels the model has no output for.
     """
     device = device_of(model)
-    autocast = _autocast(device, dtype)
+    autocast = _number_type(device, dtype)
     model.eval()
     losses, corrects, sizes = [], [], []
     with _clear_errors():
@@ -272,7 +272,7 @@ def predict_all(model: nn.Module, loader, *, dtype=None) -> tuple[Tensor, Tensor
         ValueError: an empty loader.
     """
     device = device_of(model)
-    autocast = _autocast(device, dtype)
+    autocast = _number_type(device, dtype)
     model.eval()
     all_logits, all_labels = [], []
     for images, labels in loader:
@@ -310,7 +310,7 @@ def estimate_seconds(
     try:
         probe = copy.deepcopy(model)
         optimizer = torch.optim.SGD(probe.parameters(), lr=0.0, momentum=0.9)
-        autocast = _autocast(device_of(probe), dtype)
+        autocast = _number_type(device_of(probe), dtype)
 
         def train_step(images, labels):
             probe.train()
@@ -376,7 +376,9 @@ def _batch_size(loader) -> int | None:
     return getattr(loader, "batch_size", None)
 
 
-def _autocast(device, dtype):
+def _number_type(device, dtype):
+    """Get the device ready; answer with the context to compute in ``dtype`` there."""
+    speed.keep_freed_memory()
     if dtype is None:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=dtype)

@@ -1,5 +1,10 @@
 """How a device computes fastest: what it answers itself, and what the environment asks for."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -106,3 +111,42 @@ def test_a_recipe_uses_what_is_chosen(monkeypatch):
     monkeypatch.setenv("LABUTILS_DTYPE", "bfloat16")
     assert recipes.VGG11["cpu"].fit_settings("cpu")["dtype"] is torch.bfloat16
     assert recipes.CNN_LOGITS["cpu"].fit_settings("cpu")["dtype"] is None
+
+
+TESTS_OF_A_NETWORK = """
+import resource, torch
+from torch import nn
+from labutils import data, training
+
+model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8192, 10))
+_, images = data.load("cifar10", source="sample")
+batches = data.Batches(images, 250)
+for _ in range(4):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    training.evaluate(model, batches)
+print("new pages", resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def new_pages(**environment):
+    """Pages of memory that the last of four tests of a network had to be given."""
+    out = subprocess.run(
+        [sys.executable, "-c", TESTS_OF_A_NETWORK],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return int(out.rpartition("new pages ")[2])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_freed_memory_is_kept_for_the_next_batch():
+    assert new_pages() < 1000
+    given_back_at_once = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}
+    assert new_pages(**given_back_at_once) > 10_000, "the environment's own setting counts"
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(speed.ctypes, "CDLL", lambda name: object())
+    assert speed.keep_freed_memory.__wrapped__() is False
