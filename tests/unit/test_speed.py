@@ -121,15 +121,16 @@ from labutils import data, training
 model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8192, 10))
 _, images = data.load("cifar10", source="sample")
 batches = data.Batches(images, 250)
-for _ in range(4):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+training.evaluate(model, batches)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(8):
     training.evaluate(model, batches)
 print("new pages", resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 def new_pages(**environment):
-    """Pages of memory that the last of four tests of a network had to be given."""
+    """Pages of memory that eight tests of a network had to be given, after a first one."""
     out = subprocess.run(
         [sys.executable, "-c", TESTS_OF_A_NETWORK],
         env=os.environ | environment,
@@ -142,9 +143,9 @@ def new_pages(**environment):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_freed_memory_is_kept_for_the_next_batch():
-    assert new_pages() < 1000
     given_back_at_once = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}
-    assert new_pages(**given_back_at_once) > 10_000, "the environment's own setting counts"
+    # A thread's memory may grow once or twice (2,000 pages); all of it, each time, is 286,000.
+    assert new_pages() < new_pages(**given_back_at_once) / 20
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
