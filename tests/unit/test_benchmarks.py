@@ -12,7 +12,7 @@ import torch
 from labutils import data, models, recipes
 from labutils.device import seed_everything
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import growth, lecture, memory, startup
+from tests.benchmarks import fresh, growth, lecture, memory, startup
 from tests.benchmarks.report import JSON, MARKDOWN, Report
 from tests.benchmarks.rows import Row, in_turn, spread
 
@@ -133,6 +133,14 @@ def test_every_layout_holds_the_same_images(tmp_path, monkeypatch):
         assert all((a == b).all() for a, b in zip(found, expected, strict=True))
     theirs = lecture.read_cifar10(folders["folder"], train=True)
     assert (theirs.data == expected[0]).all()
+
+
+def test_a_process_is_not_charged_for_the_memory_of_the_one_that_started_it():
+    code = "from tests.benchmarks import fresh; print(fresh._peak_mb())"  # without torch
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert 1 < float(out.stdout) < 100 < fresh._peak_mb()  # with it
 
 
 def test_a_cell_without_a_picture_is_no_measurement():
