@@ -125,12 +125,15 @@ training.evaluate(model, batches)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(8):
     training.evaluate(model, batches)
-print("new pages", resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print("new pages", (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 8)
 """
 
 
 def new_pages(**environment):
-    """Pages of memory that eight tests of a network had to be given, after a first one."""
+    """Pages of memory that a test of a network had to be given: the mean of eight, after a first.
+
+    Of eight, as a thread's memory may grow once or twice, by a thousand pages at a time.
+    """
     out = subprocess.run(
         [sys.executable, "-c", TESTS_OF_A_NETWORK],
         env=os.environ | environment,
@@ -143,9 +146,9 @@ def new_pages(**environment):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_freed_memory_is_kept_for_the_next_batch():
+    assert new_pages() < 1000
     given_back_at_once = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}
-    # A thread's memory may grow once or twice (2,000 pages); all of it, each time, is 286,000.
-    assert new_pages() < new_pages(**given_back_at_once) / 20
+    assert new_pages(**given_back_at_once) > 10_000, "the environment's own setting counts"
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
