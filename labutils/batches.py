@@ -3,6 +3,10 @@
 import torch
 from torch.utils.data import RandomSampler
 
+# Small batches are prepared several at a time, up to so many images: an operation on a batch of 8
+# takes longer to begin than to end. Only `augment` is promised to see one batch.
+PREPARED_AT_ONCE = 256
+
 
 class Batches:
     """Batches of an :class:`labutils.data.ImageSet`, without a Python step per image.
@@ -79,15 +83,22 @@ class Batches:
         return self._epoch()
 
     def _epoch(self):
-        order = None
         if self.shuffle:
-            sampler = RandomSampler(self.dataset, generator=self.generator)
-            order = torch.tensor(list(sampler), device=self.device)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            if order is not None:
-                rows = order[rows]
-            yield self._prepare(self.images[rows]), self.labels[rows]
+            order = torch.tensor(list(RandomSampler(self.dataset, generator=self.generator)))
+        else:
+            order = torch.arange(len(self.dataset))
+        order = order[: len(self) * self.batch_size].to(self.device)  # the rest is dropped
+        at_once = self.batch_size
+        if self.augment is None:
+            at_once *= max(1, PREPARED_AT_ONCE // self.batch_size)
+        for start in range(0, len(order), at_once):
+            rows = order[start : start + at_once]
+            # The same as self.images[rows], but it copies image by image, not byte by byte.
+            images = self._prepare(self.images.index_select(0, rows))
+            labels = self.labels.index_select(0, rows)
+            yield from zip(
+                images.split(self.batch_size), labels.split(self.batch_size), strict=True
+            )
 
     def _prepare(self, images):
         """uint8 ``[B, H, W, C]`` to normalised float32 ``[B, C, H, W]``."""
