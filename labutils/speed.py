@@ -118,7 +118,8 @@ def keep_freed_memory() -> bool:
 
     glibc, the C library of most Linux systems, gives large blocks back to the system. A batch's
     activations are such blocks: the next batch asks for them again, and the system clears every
-    page of them first. Kept, they are used again as they are; the program's peak stays the same.
+    page of them first. Kept, they are used again as they are; the price is some tens of megabytes
+    in gaps between them.
 
     Where there is another C library, or the environment sets glibc's thresholds, nothing is done.
     """

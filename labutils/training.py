@@ -98,14 +98,15 @@ class Progress(NamedTuple):
 
     Attributes:
         history: the whole epochs so far.
-        losses: the loss of every batch of the present epoch, on the model's device. To read one
-            (``losses[-1].item()``) makes a GPU wait: do it now and then, not at every batch.
+        losses: the loss of every batch of the present epoch: numbers, or tensors where the model is
+            on a GPU. To read one (``float(losses[-1])``) makes a GPU wait: do it now and then, not
+            at every batch.
         num_epochs: how many were asked for.
         num_batches: batches of an epoch; ``None`` where the loader does not know.
     """
 
     history: History
-    losses: list[Tensor]
+    losses: list[float] | list[Tensor]
     num_epochs: int
     num_batches: int | None
 
@@ -199,7 +200,7 @@ def fit(
                         if scheduler is not None and step_scheduler == "batch":
                             scheduler.step()
 
-                        losses.append(loss.detach())
+                        losses.append(_to_keep(loss))
                         sizes.append(len(labels))
                         bar.update()
                         if len(losses) % CHECK_EVERY == 0:
@@ -254,12 +255,12 @@ def evaluate(
                 logits = model(images)
             if not losses:
                 _check_batch(logits, labels, loss_fn, loader)
-            losses.append(loss_fn(logits.float(), labels))
-            corrects.append((logits.argmax(dim=1) == labels).sum())
+            losses.append(_to_keep(loss_fn(logits.float(), labels)))
+            corrects.append(_to_keep((logits.argmax(dim=1) == labels).sum()))
             sizes.append(len(labels))
     if not sizes:
         raise ValueError("evaluate() got a loader without a single batch")
-    return _mean_per_sample(losses, sizes), torch.stack(corrects).sum().item() / sum(sizes)
+    return _mean_per_sample(numbers(losses), sizes), sum(numbers(corrects)) / sum(sizes)
 
 
 @torch.inference_mode()
@@ -416,20 +417,35 @@ def _quiet() -> bool:
     return smoke or bool(os.environ.get("CI"))
 
 
-def _mean_per_sample(losses: list[Tensor], sizes: list[int]) -> float:
+def _to_keep(measured: Tensor) -> float | Tensor:
+    """A batch's loss as it is kept until the epoch ends: a number, on a GPU a tensor.
+
+    To read a number makes a GPU wait, and costs a CPU nothing. There a tensor kept from every batch
+    would lie amid the memory that the batch gives back, which no later batch could use as a whole:
+    the program would grow.
+    """
+    return measured.item() if measured.device.type == "cpu" else measured.detach()
+
+
+def numbers(kept: list) -> list[float]:
+    """Answer with kept losses as plain numbers; a GPU waits once for all."""
+    if kept and isinstance(kept[0], Tensor):
+        return torch.stack(kept).tolist()
+    return list(kept)
+
+
+def _mean_per_sample(losses: list[float], sizes: list[int]) -> float:
     """Mean of batch means, each weighing as much as its batch is large."""
     weights = torch.tensor(sizes, dtype=torch.float64)
-    return ((torch.stack(losses).cpu().double() * weights).sum() / weights.sum()).item()
+    return ((torch.tensor(losses, dtype=torch.float64) * weights).sum() / weights.sum()).item()
 
 
 def _summary(losses, sizes, epoch) -> dict:
     if not losses:
         raise ValueError("fit() got a training loader without a single batch")
-    _check_loss(losses[-1].item(), epoch, len(losses))
-    return {
-        "train_loss": _mean_per_sample(losses, sizes),
-        "batch_loss": torch.stack(losses).tolist(),
-    }
+    losses = numbers(losses)
+    _check_loss(losses[-1], epoch, len(losses))
+    return {"train_loss": _mean_per_sample(losses, sizes), "batch_loss": losses}
 
 
 def _step_after_epoch(scheduler, measured) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import ipywidgets
-import torch
 
 from labutils import training
 from labutils.plotting.live import training_so_far
@@ -129,7 +128,7 @@ class LiveTraining:
         losses = [loss for epoch in history.batch_loss for loss in epoch]
         if self._epoch == len(history):  # else it is whole, and in the history
             unread = self._progress.losses[len(self._losses) :]
-            self._losses += torch.stack(unread).tolist() if unread else []
+            self._losses += training.numbers(unread)
             losses += self._losses
         accuracy, num_epochs = history.test_accuracy, self._progress.num_epochs
         picture = training_so_far(losses, num_batches, num_epochs, accuracy, self.reference)

@@ -1,6 +1,7 @@
 """fit, evaluate and the rest of labutils.training, on problems of a second or less."""
 
 import copy
+import gc
 import math
 import random
 
@@ -252,7 +253,7 @@ def test_on_batch_sees_every_batch_and_changes_nothing():
     seen = []
 
     def look(progress):
-        loss = progress.losses[-1].item()
+        loss = float(progress.losses[-1])
         seen.append((len(progress.history), len(progress.losses), loss))
         assert (progress.num_epochs, progress.num_batches) == (3, 5)
 
@@ -263,6 +264,19 @@ def test_on_batch_sees_every_batch_and_changes_nothing():
     assert history.test_loss == plain_history.test_loss
     assert [place[:2] for place in seen] == [(e, b) for e in range(3) for b in range(1, 6)]
     assert [place[2] for place in seen] == sum(history.batch_loss, [])
+
+
+def test_a_training_keeps_no_tensor_of_a_batch():
+    """On a CPU, a small tensor kept from every batch would split the memory that batches share."""
+    counts = []
+
+    def look(progress):
+        tensors = [1 for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+        counts.append((len(progress.losses), len(tensors)))
+
+    train_three_epochs(look)
+    by_batch = dict(counts[5:10])  # of the second epoch: the first still makes momentum and more
+    assert by_batch[5] == by_batch[1]
 
 
 def test_on_batch_stops_as_an_interrupt_does(capsys, tmp_path):
