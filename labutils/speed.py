@@ -23,10 +23,10 @@ from torch import nn
 SMALL_BATCH = 16
 SMALL_NETWORK = 1_000_000
 
-# Settings of glibc's mallopt(3), from its malloc.h, and the bytes we set them to.
-M_TRIM_THRESHOLD = -1
-M_MMAP_THRESHOLD = -3
-KEPT_BYTES = 2**30
+# Settings of glibc's mallopt(3) by their numbers in its malloc.h, and the bytes we set them to:
+# no block is given back below a gigabyte, and small ones join their free neighbours at once (glibc
+# would go through all small ones whenever a large one is freed).
+MALLOPT = {"M_TRIM_THRESHOLD": (-1, 2**30), "M_MMAP_THRESHOLD": (-3, 2**30), "M_MXFAST": (1, 0)}
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype | None:
@@ -129,7 +129,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # macOS, Windows
         return False
-    return all([mallopt(setting, KEPT_BYTES) for setting in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD)])
+    return all([mallopt(setting, size) for setting, size in MALLOPT.values()])
 
 
 def describe(device: torch.device | str) -> str:
