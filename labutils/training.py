@@ -175,7 +175,7 @@ def fit(
         dtype = saver.dtype
 
     autocast = _number_type(device, dtype)
-    epoch, losses = len(history), []
+    epoch, losses, keep = len(history), [], _keeper(device)
     num_batches = _num_batches(train_loader)
     bar = _progress_bar(num_batches, num_epochs, done=epoch, hidden=on_batch is not None)
     try:
@@ -200,8 +200,8 @@ def fit(
                         if scheduler is not None and step_scheduler == "batch":
                             scheduler.step()
 
-                        losses.append(_to_keep(loss))
-                        sizes.append(len(labels))
+                        losses.append(keep(loss))
+                        sizes.append(labels.shape[0])
                         bar.update()
                         if len(losses) % CHECK_EVERY == 0:
                             _check_loss(loss.item(), epoch, len(losses))
@@ -247,7 +247,7 @@ def evaluate(
     device = device_of(model)
     autocast = _number_type(device, dtype)
     model.eval()
-    losses, corrects, sizes = [], [], []
+    losses, corrects, sizes, keep = [], [], [], _keeper(device)
     with _clear_errors():
         for images, labels in loader:
             images, labels = images.to(device), labels.to(device)
@@ -255,8 +255,8 @@ def evaluate(
                 logits = model(images)
             if not losses:
                 _check_batch(logits, labels, loss_fn, loader)
-            losses.append(_to_keep(loss_fn(logits.float(), labels)))
-            corrects.append(_to_keep((logits.argmax(dim=1) == labels).sum()))
+            losses.append(keep(loss_fn(logits.float(), labels)))
+            corrects.append(keep((logits.argmax(dim=1) == labels).sum()))
             sizes.append(len(labels))
     if not sizes:
         raise ValueError("evaluate() got a loader without a single batch")
@@ -417,14 +417,14 @@ def _quiet() -> bool:
     return smoke or bool(os.environ.get("CI"))
 
 
-def _to_keep(measured: Tensor) -> float | Tensor:
-    """A batch's loss as it is kept until the epoch ends: a number, on a GPU a tensor.
+def _keeper(device: torch.device):
+    """How a batch's loss is kept until the epoch ends: as a number, on a GPU as a tensor.
 
     To read a number makes a GPU wait, and costs a CPU nothing. There a tensor kept from every batch
     would lie amid the memory that the batch gives back, which no later batch could use as a whole:
     the program would grow.
     """
-    return measured.item() if measured.device.type == "cpu" else measured.detach()
+    return Tensor.item if device.type == "cpu" else Tensor.detach
 
 
 def numbers(kept: list) -> list[float]:
