@@ -96,9 +96,9 @@ class Batches:
             # The same as self.images[rows], but it copies image by image, not byte by byte.
             images = self._prepare(self.images.index_select(0, rows))
             labels = self.labels.index_select(0, rows)
-            yield from zip(
-                images.split(self.batch_size), labels.split(self.batch_size), strict=True
-            )
+            batches = images.split(self.batch_size), labels.split(self.batch_size)
+            for some_images, some_labels in zip(*batches, strict=True):
+                yield some_images.detach(), some_labels  # detached: free to be changed in place
 
     def _prepare(self, images):
         """uint8 ``[B, H, W, C]`` to normalised float32 ``[B, C, H, W]``."""

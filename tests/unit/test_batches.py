@@ -47,6 +47,18 @@ def test_in_order_equal_to_the_dataloader(channels, drop_last, channels_last):
     assert_same_batches(ours, theirs)
 
 
+@pytest.mark.parametrize("batch_size", [7, 64, 200, 300])
+@pytest.mark.parametrize("n", [1, 252, 253, 600])  # 36 batches of 7, 252 images, at once
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_batches_prepared_together_are_those_of_the_dataloader(n, batch_size, drop_last):
+    dataset = lecture_set(channels=1, n=n)
+    torch.manual_seed(5)
+    ours = list(Batches(dataset, batch_size, shuffle=True, drop_last=drop_last))
+    torch.manual_seed(5)
+    theirs = DataLoader(dataset, batch_size, shuffle=True, drop_last=drop_last)
+    assert_same_batches(ours, theirs)
+
+
 def epochs(train, test):
     """Two epochs of training batches, each followed by a test; then the next random number."""
     torch.manual_seed(7)
@@ -130,6 +142,17 @@ def test_the_dataset_is_never_changed(augment):
     for images, _ in Batches(dataset, 8, augment=augment):
         images.zero_()
     assert torch.equal(dataset.images, before)
+
+
+def test_a_batch_may_be_changed_in_place_and_the_next_one_knows_nothing_of_it():
+    scale = torch.ones(1, requires_grad=True)
+    for images, _ in Batches(image_set(), 8):  # several of these are prepared at once
+        assert not images.requires_grad
+        images.mul_(scale).sum().backward()
+        images.data.zero_()
+    plain = [images for images, _ in Batches(image_set(), 8)]
+    assert all(images.abs().sum() > 0 for images in plain)
+    assert scale.grad == pytest.approx(sum(images.sum().item() for images in plain), rel=1e-4)
 
 
 @pytest.mark.parametrize(
