@@ -28,7 +28,7 @@ test: env
 
 # ROWS="vgg11 memory" measures what begins with these names only.
 bench: env $(PEERS)
-	$(BIN)/python -m tests.benchmarks $(ROWS)
+	$(BIN)/python -m benchmarks $(ROWS)
 
 # fastai and Lightning, only to be compared with.
 $(PEERS): $(STAMP)

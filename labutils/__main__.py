@@ -6,9 +6,9 @@ import sys
 
 # Subcommand -> (module, one line of help). Loaded only when called.
 COMMANDS = {
-    "doctor": ("labutils.doctor", "check this machine: packages, device, disk, datasets"),
-    "data": ("labutils.data_cli", "list, fetch, verify and clear datasets"),
-    "reference": ("labutils.reference", "measure a reference run on the real data"),
+    "doctor": ("labutils.tools.doctor", "check this machine: packages, device, disk, datasets"),
+    "data": ("labutils.tools.data_command", "list, fetch, verify and clear datasets"),
+    "reference": ("labutils.tools.measure", "measure a reference run on the real data"),
     "release": ("labutils.course.release", "rebuild the student copies from the solutions"),
     "grade": ("labutils.course.grade", "grade a folder of submissions"),
     "run-solutions": ("labutils.course.run_solutions", "run the solution notebooks in place"),
@@ -17,7 +17,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; answer with its exit status."""
+    """Run one subcommand; return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m labutils", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")

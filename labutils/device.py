@@ -1,4 +1,4 @@
-"""Device, seeds, and the line that says what a notebook runs on."""
+"""Device, seeds, budget, and the line that says what a notebook runs on."""
 
 import os
 import platform
@@ -8,6 +8,9 @@ import numpy as np
 import torch
 
 from labutils import speed
+
+# How much a notebook computes: CI, a laptop, or the full recipe.
+BUDGETS = ("smoke", "cpu", "gpu")
 
 
 def _available() -> list[str]:
@@ -20,7 +23,7 @@ def _available() -> list[str]:
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """Answer with the device to compute on: cuda, then mps, then cpu.
+    """Return the device to compute on: cuda, then mps, then cpu.
 
     ``name`` asks for a certain one (``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``); without it the
     environment variable ``LABUTILS_DEVICE`` does.
@@ -61,7 +64,7 @@ def seed_everything(seed: int) -> None:
 
 
 def describe_environment(device: torch.device) -> str:
-    """Answer with one line for a notebook's setup cell: versions, device, how it computes."""
+    """Return one line for a notebook's setup cell: versions, device, how it computes."""
     where = f"{torch.get_num_threads()} CPU threads"
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
@@ -71,3 +74,24 @@ def describe_environment(device: torch.device) -> str:
         f"Python {platform.python_version()} · torch {torch.__version__} · "
         f"device {device.type} ({where}) · {speed.describe(device)}"
     )
+
+
+def pick_budget(device: torch.device, is_sample: bool = False) -> str:
+    """Return the budget of this run: ``"smoke"``, ``"cpu"`` or ``"gpu"``.
+
+    The environment variable ``LABUTILS_BUDGET`` decides. Without it a CUDA device with the real
+    data gets ``"gpu"``, everything else ``"cpu"``: the full recipe on the small embedded sample
+    would only overfit it.
+
+    Raises:
+        ValueError: ``LABUTILS_BUDGET`` names no budget.
+    """
+    chosen = os.environ.get("LABUTILS_BUDGET", "").strip().lower()
+    if chosen in BUDGETS:
+        return chosen
+    if chosen:
+        raise ValueError(
+            f"LABUTILS_BUDGET is {chosen!r}; expected one of {', '.join(BUDGETS)}. "
+            "Set one of these, or unset it to let the device and the data decide."
+        )
+    return "gpu" if device.type == "cuda" and not is_sample else "cpu"

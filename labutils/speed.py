@@ -30,7 +30,7 @@ MALLOPT = {"M_TRIM_THRESHOLD": (-1, 2**30), "M_MMAP_THRESHOLD": (-3, 2**30), "M_
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype | None:
-    """Answer with ``torch.bfloat16`` where this device computes with it faster, else ``None``.
+    """Return ``torch.bfloat16`` where this device computes with it faster, else ``None``.
 
     The device itself is asked: two matrix products in turn, bfloat16 against float32, a few
     milliseconds in all.
@@ -61,7 +61,7 @@ def _measured_fast_dtype(device: str) -> torch.dtype | None:
 
 
 def fast_memory_format(device: torch.device | str) -> torch.memory_format:
-    """Answer with the memory format in which convolutional networks run faster on this device.
+    """Return the memory format in which convolutional networks run faster on this device.
 
     ``torch.channels_last``, the channels of a pixel side by side, where the libraries that PyTorch
     computes with are made for it: oneDNN on a CPU, cuDNN on a GPU. Elsewhere
@@ -114,7 +114,7 @@ def _number_of_threads(model, batch_size) -> int | None:
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let this program keep the memory that it frees; answer with whether it does.
+    """Let this program keep the memory that it frees; return whether it does.
 
     glibc, the C library of most Linux systems, gives large blocks back to the system. A batch's
     activations are such blocks: the next batch asks for them again, and the system clears every
@@ -133,14 +133,14 @@ def keep_freed_memory() -> bool:
 
 
 def describe(device: torch.device | str) -> str:
-    """Answer with what large networks compute in on this device: ``bfloat16, channels last``."""
+    """Return what large networks compute in on this device: ``bfloat16, channels last``."""
     dtype = fast_dtype(device) or torch.float32
     channels_last = fast_memory_format(device) is torch.channels_last
     return f"{str(dtype).removeprefix('torch.')}, channels {'last' if channels_last else 'first'}"
 
 
 def _wish(variable: str, choices: tuple[str, ...]) -> str:
-    """Answer with what the environment asks for, or with an empty text."""
+    """Return what the environment asks for, or with an empty text."""
     wish = os.environ.get(variable, "").strip().lower()
     if wish and wish not in choices:
         raise ValueError(

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from labutils import readers
+from labutils.data import readers
 
 PER_BATCH = 100  # images in each of CIFAR-10's six batches: an archive of 1.8 MB of noise
 
 
 def arrays(name: str):
-    """Answer with the toy dataset as labutils should read it."""
+    """Return the toy dataset as labutils should read it."""
     rng = np.random.default_rng(0)
     if name == "mnist":
         sizes, shape = (60, 20), (28, 28)

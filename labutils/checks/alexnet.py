@@ -10,18 +10,18 @@ from labutils.checks.networks import Network, expect_num_classes, judge
 from labutils.checks.output_sizes import (
     examine_alexnet_shapes,
     examine_conv_output_size,
-    reference_alexnet_shapes,
-    reference_conv_output_size,
+    oracle_alexnet_shapes,
+    oracle_conv_output_size,
 )
 from labutils.checks.response_norm import (
     examine_local_response_norm,
-    reference_local_response_norm,
+    oracle_local_response_norm,
 )
 
 NOTEBOOK = "06_alexnet_output_sizes"
 
 
-class ReferenceAlexNet(nn.Module):
+class OracleAlexNet(nn.Module):
     """The lecture's network. The other arguments make variants and mistakes of it."""
 
     def __init__(
@@ -62,7 +62,7 @@ class ReferenceAlexNet(nn.Module):
 
 
 def _variant(says: str, hint: str = "", **options) -> Network:
-    return Network(lambda *args: ReferenceAlexNet(*args, **options), says, hint)
+    return Network(lambda *args: OracleAlexNet(*args, **options), says, hint)
 
 
 _PAPER = "Right, in the paper's order: it normalises before it pools, the lecture after."
@@ -167,7 +167,7 @@ def examine_alexnet(answer: Callable) -> str | None:
     images = 200 * torch.randn(2, 3, 227, 227)
     word = judge(
         answer,
-        ReferenceAlexNet,
+        OracleAlexNet,
         images,
         also=_ALEXNET_ALSO,
         mistakes=_ALEXNET_MISTAKES,
@@ -183,7 +183,7 @@ EXERCISES = [
         name="conv_output_size",
         notebook=NOTEBOOK,
         points=2,
-        reference=reference_conv_output_size,
+        oracle=oracle_conv_output_size,
         examine=examine_conv_output_size,
         idea="After its first place the filter can still move by (size + both paddings - filter) "
         "pixels. Count how many whole strides fit into that, and add the first place.",
@@ -192,7 +192,7 @@ EXERCISES = [
         name="alexnet_shapes",
         notebook=NOTEBOOK,
         points=2,
-        reference=reference_alexnet_shapes,
+        oracle=oracle_alexnet_shapes,
         examine=examine_alexnet_shapes,
         idea="Go down the table row by row. A convolution's channels are its filters, a pool and "
         "a normalisation keep theirs; the sides follow from the formula; a linear layer has one "
@@ -202,7 +202,7 @@ EXERCISES = [
         name="AlexNet",
         notebook=NOTEBOOK,
         points=3,
-        reference=ReferenceAlexNet,
+        oracle=OracleAlexNet,
         examine=examine_alexnet,
         idea="Write the layers down in the order of the table of shapes, a ReLU after each "
         "convolution and after FC6 and FC7; flatten between POOL3 and FC6; a dropout with FC6 and "
@@ -213,7 +213,7 @@ EXERCISES = [
         name="local_response_norm",
         notebook=NOTEBOOK,
         points=2,
-        reference=reference_local_response_norm,
+        oracle=oracle_local_response_norm,
         examine=examine_local_response_norm,
         idea="Square x, sum the squares over a window of channels around each channel (zeros where "
         "it hangs over), and divide x by (k + alpha / size · sum) to the power beta.",

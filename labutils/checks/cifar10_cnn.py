@@ -22,7 +22,7 @@ NOTEBOOK = "03_cifar10_cnn"
 # --- normalize ------------------------------------------------------------------------------
 
 
-def reference_normalize(images: Tensor) -> Tensor:
+def oracle_normalize(images: Tensor) -> Tensor:
     """torchvision's own pipeline, image by image: uint8 [N, H, W, C] to float32 [N, C, H, W]."""
     from torchvision.transforms import functional
 
@@ -40,7 +40,7 @@ def examine_normalize(answer: Callable) -> None:
         call = f"normalize of images of shape {shape}"
         got = ask(answer, images, hint=_FAILED)
         _expect_float32(got, call)
-        expected = reference_normalize(images)
+        expected = oracle_normalize(images)
         compare(got, expected, call, _normalize_mistakes(images), _OTHERWISE, _LAYOUT)
 
 
@@ -230,7 +230,7 @@ _CNN_HINTS = {
 # --- predict --------------------------------------------------------------------------------
 
 
-def reference_predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+def oracle_predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Labels int64 [N] and probabilities float [N, K], in eval mode and without gradients."""
     was_training = model.training
     model.eval()
@@ -286,7 +286,7 @@ EXERCISES = [
         name="normalize",
         notebook=NOTEBOOK,
         points=2,
-        reference=reference_normalize,
+        oracle=oracle_normalize,
         examine=examine_normalize,
         idea="Make float32 numbers of the bytes, bring 0..255 to -1..1 with one fixed straight "
         "line, and move the channel dimension from the last place to the second.",
@@ -295,7 +295,7 @@ EXERCISES = [
         name="CNN",
         notebook=NOTEBOOK,
         points=3,
-        reference=CNN,
+        oracle=CNN,
         examine=examine_cnn,
         idea="Twice convolution (3×3, padding 1), ReLU and max pool; then flatten all but the "
         "batch, and one linear layer from 16 · 8 · 8 numbers to 10 logits, which are returned "
@@ -305,7 +305,7 @@ EXERCISES = [
         name="predict",
         notebook=NOTEBOOK,
         points=2,
-        reference=reference_predict,
+        oracle=oracle_predict,
         examine=examine_predict,
         idea="Switch the model to evaluation and gradients off, take the softmax of its logits "
         "over the classes, and let the label be the index of the largest probability.",

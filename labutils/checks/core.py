@@ -58,7 +58,7 @@ class Exercise:
         name: what the student's function or class is called; also the nbgrader ``grade_id``.
         notebook: file name without ``.ipynb``.
         points: what a right answer scores.
-        reference: an independent right answer (PyTorch, torchvision); the notebook goes on with it
+        oracle: an independent right answer (PyTorch, torchvision); the notebook goes on with it
             while the student's own is not right.
         examine: raises :class:`Wrong` or :class:`NotDone`; returns a remark or None when right.
         idea: the way to the solution in a sentence or two (never code), shown from the third
@@ -69,7 +69,7 @@ class Exercise:
     name: str
     notebook: str
     points: int
-    reference: Callable
+    oracle: Callable
     examine: Callable[[Any], str | None]
     idea: str
     seconds: float = 20.0
@@ -111,7 +111,7 @@ class Exercise:
 
 
 def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: str = "", **kwargs):
-    """Call a student's function, class or model and answer with what it returns.
+    """Call a student's function, class or model and return what it returns.
 
     Args:
         frozen: the arguments must come back unchanged.
@@ -266,7 +266,7 @@ def _number(value, digits: int) -> str:
 def expect_tensor(
     value, shape: tuple[int, ...] | None, dtype: torch.dtype | None, what: str, hint: str = ""
 ) -> Tensor:
-    """Demand an ordinary torch tensor of this shape and dtype (None: any); answer with it.
+    """Demand an ordinary torch tensor of this shape and dtype (None: any); return it.
 
     "Ordinary" means dense, and on the default device, where the checks hand over their arguments.
     """
@@ -312,7 +312,7 @@ def expect_tensor(
 
 
 def expect_number(value, what: str, hint: str = "") -> float:
-    """Demand a number (Python, numpy or a 0-d tensor); answer with it as a float."""
+    """Demand a number (Python, numpy or a 0-d tensor); return it as a float."""
     if value is None:
         raise Wrong(f"{what} is None.", "Is there a `return` at the end of the function?")
     single = isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0
@@ -373,7 +373,7 @@ def close(a: Tensor, b: Tensor, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
 
 
 class Check:
-    """``softmax = check.softmax(softmax)``: show the result, answer with a function that works.
+    """``softmax = check.softmax(softmax)``: show the result, return a function that works.
 
     What a wrong answer is told grows with the tries: what was seen against what was expected, then
     the hint too, then the idea of the solution too.
@@ -399,7 +399,7 @@ class Check:
         return lambda answer: self._run(self._exercises[name], answer)
 
     def _run(self, exercise: Exercise, answer):
-        if exercise.name in self._lent and answer is exercise.reference:
+        if exercise.name in self._lent and answer is exercise.oracle:
             return self._ask_for_own(exercise)
         result = exercise.run(answer)
         self.results[exercise.name] = result
@@ -417,7 +417,7 @@ class Check:
             self._lent.discard(exercise.name)
             return answer
         self._lent.add(exercise.name)
-        return exercise.reference
+        return exercise.oracle
 
     def _ask_for_own(self, exercise: Exercise):
         """The check was run again without the cell above it: the reference earns no points."""
@@ -428,7 +428,7 @@ class Check:
             self._progress(exercise.notebook),
         ]
         _display(lines, result)
-        return exercise.reference
+        return exercise.oracle
 
     def _lines(self, exercise: Exercise, result: Result) -> list[str]:
         if result.passed:

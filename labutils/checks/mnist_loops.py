@@ -83,7 +83,7 @@ _MOVE = (
 # --- train_one_epoch ------------------------------------------------------------------------
 
 
-def reference_train_one_epoch(model, loader, loss_fn, optimizer) -> float:
+def oracle_train_one_epoch(model, loader, loss_fn, optimizer) -> float:
     """One epoch of training; the mean loss per sample, measured before each update."""
     device = next(model.parameters()).device
     model.train()
@@ -197,7 +197,7 @@ def _gradient(weights: list[Tensor], batch, loss_of: Callable) -> tuple[Tensor, 
 
 
 def _examine_steps(optimizer: _WatchedSGD, batches: list, loss_fn: Callable) -> list[Tensor]:
-    """Was the gradient at each step that of its batch alone? Answer with the batches' losses."""
+    """Was the gradient at each step that of its batch alone? Return the batches' losses."""
     got = [_flat(gradients) for gradients in optimizer.gradients]
     losses, right = [], []
     for weights, batch in zip(optimizer.weights, batches, strict=True):
@@ -369,7 +369,7 @@ def _examine_moves(answer: Callable, images: Tensor, labels: Tensor, *loss_fn: C
 # --- accuracy -------------------------------------------------------------------------------
 
 
-def reference_accuracy(model, loader) -> float:
+def oracle_accuracy(model, loader) -> float:
     """The share of right predictions, in evaluation mode and without gradients."""
     device = next(model.parameters()).device
     model.eval()

@@ -25,8 +25,8 @@ from labutils.checks.core import (
 from labutils.checks.mnist_loops import (
     examine_accuracy,
     examine_train_one_epoch,
-    reference_accuracy,
-    reference_train_one_epoch,
+    oracle_accuracy,
+    oracle_train_one_epoch,
 )
 
 NOTEBOOK = "02_mnist_mlp"
@@ -34,7 +34,7 @@ NOTEBOOK = "02_mnist_mlp"
 # --- DigitDataset ---------------------------------------------------------------------------
 
 
-class ReferenceDataset(Dataset):
+class OracleDataset(Dataset):
     """Digits as torchvision hands them out: (float32 [1, 28, 28] in [0, 1], int)."""
 
     def __init__(self, images: Tensor, labels: Tensor):
@@ -65,7 +65,7 @@ def examine_dataset(answer: Callable) -> None:
             "Derive the class from Dataset: its name stands in parentheses after the class's own.",
         )
     _examine_length(dataset, len(images))
-    oracle = ReferenceDataset(*before)
+    oracle = OracleDataset(*before)
     for index in (2, 0, 6, 3):
         image, label = _item(dataset, index)
         _examine_image(image, before[0], index, oracle[index][0])
@@ -286,7 +286,7 @@ def _examine_label(label, labels: Tensor, index: int) -> None:
 # --- MLP ------------------------------------------------------------------------------------
 
 
-def reference_mlp() -> nn.Sequential:
+def oracle_mlp() -> nn.Sequential:
     """784-512-10 with ReLU: [N, 1, 28, 28] to logits [N, 10]."""
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
 
@@ -309,7 +309,7 @@ def examine_mlp(answer: Callable) -> str | None:
         "between them.",
         "dropout": "Dropout is a fine idea for notebook 05, but this network has none.",
     }
-    return networks.judge(answer, reference_mlp, images, hints=hints)
+    return networks.judge(answer, oracle_mlp, images, hints=hints)
 
 
 EXERCISES = [
@@ -317,7 +317,7 @@ EXERCISES = [
         "DigitDataset",
         NOTEBOOK,
         2,
-        ReferenceDataset,
+        OracleDataset,
         examine_dataset,
         "Keep images and labels in __init__. __len__ counts the images; __getitem__ takes one "
         "image by its index, turns it into floats in [0, 1], adds the channel dimension, and "
@@ -327,7 +327,7 @@ EXERCISES = [
         "MLP",
         NOTEBOOK,
         2,
-        reference_mlp,
+        oracle_mlp,
         examine_mlp,
         "Flatten each image to 784 numbers, map them to 512 with a linear layer, apply ReLU, map "
         "to ten scores with a second linear layer, and return these as they are.",
@@ -336,7 +336,7 @@ EXERCISES = [
         "train_one_epoch",
         NOTEBOOK,
         3,
-        reference_train_one_epoch,
+        oracle_train_one_epoch,
         examine_train_one_epoch,
         "Switch to training mode. For each batch: move it to the model's device, clear the "
         "gradients, forward, loss, backward, step. Add up loss times batch size, and divide by the "
@@ -346,7 +346,7 @@ EXERCISES = [
         "accuracy",
         NOTEBOOK,
         2,
-        reference_accuracy,
+        oracle_accuracy,
         examine_accuracy,
         "Switch to evaluation mode and compute without gradients. For each batch, move it to the "
         "model's device, take the class with the largest logit of each row, and count where it "

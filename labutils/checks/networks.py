@@ -140,7 +140,7 @@ def build(answer: Callable, *args, **kwargs) -> nn.Module:
 
 def judge(
     answer: Callable,
-    reference: Callable[..., nn.Module],
+    oracle: Callable[..., nn.Module],
     images: Tensor,
     *,
     args: tuple = (),
@@ -149,12 +149,12 @@ def judge(
     dropout: Dropout | Callable[[dict[int, float]], None] = NO_DROPOUT,
     hints: Mapping[str, str] | None = None,
 ) -> str | None:
-    """Demand that ``answer(*args)`` computes what ``reference(*args)`` does.
+    """Demand that ``answer(*args)`` computes what ``oracle(*args)`` does.
 
     Args:
         answer: the student's class, or a function that returns a module.
-        reference: the oracle; its layers are defined in order of execution. It is built without
-            memory for its own weights.
+        oracle: builds the right network, its layers defined in order of execution; it gets no
+            memory for weights of its own.
         images: a batch of at least two.
         also: other networks that are right too, each with a word to return.
         mistakes: networks that are known mistakes, with the hint for each.
@@ -171,7 +171,7 @@ def judge(
     name = getattr(answer, "__name__", type(answer).__name__)
     hints = HINTS | dict(hints or {})
     images = images.clone()
-    plan = _plan(reference, args, images)
+    plan = _plan(oracle, args, images)
     model = build(answer, *args)
     with _lent(model):
         model.eval()
@@ -183,7 +183,7 @@ def judge(
         _expect_output(run, plan, name, hints)
         if run.strangers:
             raise Wrong(f"{name} computes with weights it does not know of.", hints["unregistered"])
-        word = _same_outputs(model, run, plan, name, reference, args, images, also, mistakes, hints)
+        word = _same_outputs(model, run, plan, name, oracle, args, images, also, mistakes, hints)
         _same_count(model, run, plan, name, hints)
         _each_image_alone(model, run, name, images, hints)
         _training_mode(model, run, name, images, dropout, hints)
@@ -310,23 +310,23 @@ def _expect_output(run: Recording, plan: Recording, name: str, hints) -> None:
 # --- the oracle -----------------------------------------------------------------------------
 
 
-def _meta(reference: Callable, args: tuple) -> nn.Module:
+def _meta(oracle: Callable, args: tuple) -> nn.Module:
     with torch.device("meta"):
-        return reference(*args).eval()
+        return oracle(*args).eval()
 
 
-def _plan(reference: Callable, args: tuple, images: Tensor) -> Recording:
+def _plan(oracle: Callable, args: tuple, images: Tensor) -> Recording:
     """What the oracle does, with shapes alone."""
-    plan = record(_meta(reference, args), images.to("meta"))
+    plan = record(_meta(oracle, args), images.to("meta"))
     if plan.error:
         raise plan.error
     return plan
 
 
-def _load(reference: Callable, args: tuple, layers: list[Layer]) -> nn.Module | None:
+def _load(oracle: Callable, args: tuple, layers: list[Layer]) -> nn.Module | None:
     """The oracle computing with the weights of ``layers``; None where they do not fit."""
-    oracle = _meta(reference, args)
-    own = [m for m in oracle.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    network = _meta(oracle, args)
+    own = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     if len(own) != len(layers):
         return None
     for module, layer in zip(own, layers, strict=True):
@@ -339,19 +339,17 @@ def _load(reference: Callable, args: tuple, layers: list[Layer]) -> nn.Module | 
         weight = layer.weight.reshape(module.weight.shape)
         module.weight = nn.Parameter(weight, requires_grad=False)
         module.bias = nn.Parameter(bias, requires_grad=False)
-    return oracle
+    return network
 
 
-def _run_oracle(
-    reference: Callable, args: tuple, run: Recording, images: Tensor
-) -> Recording | None:
+def _run_oracle(oracle: Callable, args: tuple, run: Recording, images: Tensor) -> Recording | None:
     """The oracle's run with the student's weights; a flatten in another order is followed."""
-    oracle = _load(reference, args, run.layers)
-    if oracle is None:
+    loaded = _load(oracle, args, run.layers)
+    if loaded is None:
         return None
-    ideal = record(oracle, images)
+    ideal = record(loaded, images)
     layers = _reordered(run.layers, ideal.layers)
-    return record(_load(reference, args, layers), images) if layers else ideal
+    return record(_load(oracle, args, layers), images) if layers else ideal
 
 
 def _reordered(theirs: list[Layer], ideal: list[Layer]) -> list[Layer] | None:
@@ -391,10 +389,10 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 
 def _same_outputs(
-    model, run, plan, name, reference, args, images, also, mistakes, hints
+    model, run, plan, name, oracle, args, images, also, mistakes, hints
 ) -> str | None:
     """Does it compute what the oracle does, or a variant? Else name the difference."""
-    ideal = _run_oracle(reference, args, run, images)
+    ideal = _run_oracle(oracle, args, run, images)
     if ideal is not None and _close(run.output, ideal.output):
         return None
     _normalised(run.output, name, hints)

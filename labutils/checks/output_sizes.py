@@ -16,9 +16,7 @@ from labutils.checks.numbers import plain, recognise
 # --- conv_output_size -----------------------------------------------------------------------
 
 
-def reference_conv_output_size(
-    size: int, kernel_size: int, stride: int = 1, padding: int = 0
-) -> int:
+def oracle_conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:
     """What nn.Conv2d makes of a picture without memory; ValueError where it refuses."""
     layer = nn.Conv2d(1, 1, kernel_size, stride, padding, device="meta")
     try:
@@ -148,7 +146,7 @@ def _recognise_sizes(answer: Callable) -> None:
         without_refusal if callable(answer) else answer,
         "conv_output_size",
         _SIZE_CASES,
-        reference_conv_output_size,
+        oracle_conv_output_size,
         _SIZE_MISTAKES,
         "Slide the filter by hand over a row of a few pixels and count its places, then compare "
         "with the formula.",
@@ -158,7 +156,7 @@ def _recognise_sizes(answer: Callable) -> None:
 def _fits(answer: Callable, args: tuple, hint: str) -> None:
     call = f"conv_output_size{args}"
     got = expect_number(ask(answer, *args, hint=hint), call)
-    expected = reference_conv_output_size(*args)
+    expected = oracle_conv_output_size(*args)
     if got != expected:
         raise Wrong(f"{call} gave {plain(got)}; expected {expected}.", hint)
 
@@ -229,7 +227,7 @@ def _alexnet_steps() -> list[Step]:
         ]
 
 
-def reference_alexnet_shapes() -> list[tuple[str, tuple[int, ...]]]:
+def oracle_alexnet_shapes() -> list[tuple[str, tuple[int, ...]]]:
     """The lecture's fourteen rows, as PyTorch's layers give them."""
     x = torch.empty(1, 3, 227, 227, device="meta")
     rows = [("INPUT", tuple(x.shape[1:]))]
@@ -242,7 +240,7 @@ def reference_alexnet_shapes() -> list[tuple[str, tuple[int, ...]]]:
 def examine_alexnet_shapes(answer: Callable) -> None:
     """Name the first row that is wrong, with the arithmetic that gives the right one."""
     rows = list(_rows(ask(answer)))
-    expected = reference_alexnet_shapes()
+    expected = oracle_alexnet_shapes()
     steps = [None, *(layer for _, layer in _alexnet_steps())]
     _expect_channels_first(rows)
     for i, (name, shape) in enumerate(expected):
@@ -268,7 +266,7 @@ def _rows(answer) -> Iterator[tuple[str, tuple]]:
     """The answer's rows as (name, shape); Wrong where it is no table."""
     if answer is None:
         raise Wrong("alexnet_shapes() gave None.", "Is there a `return` at the end?")
-    pairs = "Answer with a list of pairs: a name, and the shape as a tuple of numbers."
+    pairs = "Return a list of pairs: a name, and the shape as a tuple of numbers."
     if isinstance(answer, dict):
         raise Wrong("alexnet_shapes() gave a dict; expected a list of pairs.", pairs)
     if isinstance(answer, str) or not hasattr(answer, "__iter__"):

@@ -9,7 +9,7 @@ from torch import Tensor
 from labutils.checks.core import Mistake, ask, compare
 
 
-def reference_local_response_norm(
+def oracle_local_response_norm(
     x: Tensor, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
 ) -> Tensor:
     """torch's own, with the paper's numbers as defaults."""
@@ -35,7 +35,7 @@ def _lrn_mistakes(x: Tensor, size=5, alpha=1e-4, beta=0.75, k=2.0) -> Iterator[M
     )
     if (size, alpha, beta, k) != (5, 1e-4, 0.75, 2.0):
         yield Mistake(
-            reference_local_response_norm(x),
+            oracle_local_response_norm(x),
             "what the default arguments give",
             "The numbers 5, 1e-4, 0.75 or 2 are written into the formula: use the arguments.",
         )
@@ -159,7 +159,7 @@ def examine_local_response_norm(answer: Callable) -> None:
     ]
     for args, kwargs in cases:
         given = ["x", *map(str, args), *(f"{key}={value}" for key, value in kwargs.items())]
-        expected = reference_local_response_norm(x, *args, **kwargs)
+        expected = oracle_local_response_norm(x, *args, **kwargs)
         compare(
             ask(answer, x, *args, **kwargs),
             expected,
@@ -172,9 +172,9 @@ def examine_local_response_norm(answer: Callable) -> None:
         )
     double = x[:1].double()
     got = ask(answer, double)
-    compare(got, reference_local_response_norm(double), "local_response_norm of a float64 tensor")
+    compare(got, oracle_local_response_norm(double), "local_response_norm of a float64 tensor")
     few = x[:, :2]
     hint = "There may be fewer channels than the window is wide: what is missing counts as zero."
     got = ask(answer, few, hint=hint)
-    expected = reference_local_response_norm(few)
+    expected = oracle_local_response_norm(few)
     compare(got, expected, "local_response_norm of 2 channels", (), hint, hint)

@@ -19,7 +19,7 @@ NOTEBOOK = "01_softmax_cross_entropy"
 # --- softmax --------------------------------------------------------------------------------
 
 
-def reference_softmax(z: Tensor) -> Tensor:
+def oracle_softmax(z: Tensor) -> Tensor:
     """torch's softmax along the last dimension, [..., K] to [..., K]."""
     return torch.softmax(z, dim=-1)
 
@@ -37,11 +37,11 @@ def examine_softmax(answer: Callable) -> None:
     for shape in ((3,), (2, 4), (2, 3, 4)):
         z = torch.linspace(-1, 2, 24)[: torch.Size(shape).numel()].reshape(shape)
         call = f"softmax of a tensor of shape {shape}"
-        compare(ask(answer, z, hint=anywhere), reference_softmax(z), call, (), anywhere, anywhere)
+        compare(ask(answer, z, hint=anywhere), oracle_softmax(z), call, (), anywhere, anywhere)
 
     _examine_large_scores(answer)
     z = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
-    compare(ask(answer, z), reference_softmax(z), "softmax of a float64 tensor")
+    compare(ask(answer, z), oracle_softmax(z), "softmax of a float64 tensor")
 
 
 def _compare_softmax(answer: Callable, z: Tensor, call: str) -> None:
@@ -122,7 +122,7 @@ def _compare_softmax(answer: Callable, z: Tensor, call: str) -> None:
             )
         )
     hint = "Each row is e^z divided by the sum of e^z over that row: one exponential, one division."
-    compare(ask(answer, z, hint=hint), reference_softmax(z), call, mistakes, hint)
+    compare(ask(answer, z, hint=hint), oracle_softmax(z), call, mistakes, hint)
 
 
 def _examine_large_scores(answer: Callable) -> None:
@@ -137,9 +137,7 @@ def _examine_large_scores(answer: Callable) -> None:
         "Did you clip the scores? Then all large ones become equal. Shift them instead: subtract "
         "the row's maximum.",
     )
-    compare(
-        ask(answer, z), reference_softmax(z), "softmax([1000, 1001, 1002])", [clipped], overflow
-    )
+    compare(ask(answer, z), oracle_softmax(z), "softmax([1000, 1001, 1002])", [clipped], overflow)
 
     # Shifting by something else than the row's own maximum fails on one of these.
     z = torch.tensor([0.0, 0.0, 1000.0])
@@ -147,20 +145,20 @@ def _examine_large_scores(answer: Callable) -> None:
         "The largest exponent must be 0 for exp to be safe. Subtracting the mean leaves large ones:"
         " subtract the maximum."
     )
-    compare(ask(answer, z), reference_softmax(z), "softmax([0, 0, 1000])", (), hint)
+    compare(ask(answer, z), oracle_softmax(z), "softmax([0, 0, 1000])", (), hint)
     z = torch.tensor([[1000.0, 1001.0], [-1000.0, -1001.0]])
     hint = (
         "The second row's exponentials all underflow to 0, and 0/0 is NaN: subtract each row's own "
         "maximum, not one maximum for the whole tensor."
     )
     call = "softmax([[1000, 1001], [-1000, -1001]])"
-    compare(ask(answer, z), reference_softmax(z), call, (), hint)
+    compare(ask(answer, z), oracle_softmax(z), call, (), hint)
 
 
 # --- cross_entropy --------------------------------------------------------------------------
 
 
-def reference_cross_entropy(p: Tensor, q: Tensor) -> Tensor:
+def oracle_cross_entropy(p: Tensor, q: Tensor) -> Tensor:
     """H(p, q) = -sum p log q in nats, [K] and [K] to []; xlogy knows that 0 log 0 is 0."""
     return 0 - torch.special.xlogy(p, q).sum()
 
@@ -178,15 +176,15 @@ def examine_cross_entropy(answer: Callable) -> None:
         "0 · log 0 counts as 0 here, but in floating point it is 0 · (-inf) = NaN. Leave out the "
         "entries where p is 0, or put 0 there."
     )
-    compare(ask(answer, p, q), reference_cross_entropy(p, q), call, (), nothing)
+    compare(ask(answer, p, q), oracle_cross_entropy(p, q), call, (), nothing)
     p = q = torch.tensor([1.0, 0.0])
     call = "cross_entropy([1, 0], [1, 0])"
-    compare(ask(answer, p, q.clone()), reference_cross_entropy(p, q), call, (), nothing)
+    compare(ask(answer, p, q.clone()), oracle_cross_entropy(p, q), call, (), nothing)
     # Two entries left of three: here p and q picked differently no longer line up by broadcasting.
     p, q = torch.tensor([0.5, 0.0, 0.5]), torch.tensor([0.25, 0.0, 0.75])
     call = "cross_entropy([0.5, 0, 0.5], [0.25, 0, 0.75])"
     both = "Keep the same entries of both tensors, those where p is above 0."
-    compare(ask(answer, p, q, hint=both), reference_cross_entropy(p, q), call, (), both)
+    compare(ask(answer, p, q, hint=both), oracle_cross_entropy(p, q), call, (), both)
 
     # p > 0 where q = 0
     p, q = torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])
@@ -201,19 +199,19 @@ def examine_cross_entropy(answer: Callable) -> None:
         "An entry with p > 0 and q = 0 makes the cross-entropy infinite. A small number added to q "
         "(or a clamp) hides that: handle only the entries where p is 0."
     )
-    compare(ask(answer, p, q), reference_cross_entropy(p, q), call, [left_out], finite)
+    compare(ask(answer, p, q), oracle_cross_entropy(p, q), call, [left_out], finite)
 
     p = torch.tensor([0.25, 0.75], dtype=torch.float64)
     q = torch.tensor([0.5, 0.5], dtype=torch.float64)
-    compare(ask(answer, p, q), reference_cross_entropy(p, q), "cross_entropy of float64 tensors")
+    compare(ask(answer, p, q), oracle_cross_entropy(p, q), "cross_entropy of float64 tensors")
 
 
 def _compare_cross_entropy(answer: Callable, p: Tensor, q: Tensor) -> None:
-    expected = reference_cross_entropy(p, q)
+    expected = oracle_cross_entropy(p, q)
     terms = -p * q.log()
     mistakes = [
         Mistake(
-            reference_cross_entropy(q, p),
+            oracle_cross_entropy(q, p),
             "the cross-entropy of q and p, the arguments swapped",
             "The first argument p holds the true probabilities and weighs; the logarithm belongs "
             "to the prediction q.",
@@ -312,7 +310,7 @@ def _compare_cross_entropy(answer: Callable, p: Tensor, q: Tensor) -> None:
 # --- cross_entropy_from_logits --------------------------------------------------------------
 
 
-def reference_cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
+def oracle_cross_entropy_from_logits(logits: Tensor, targets: Tensor) -> Tensor:
     """torch's cross-entropy, [N, K] and [N] to [], mean over the batch."""
     return F.cross_entropy(logits, targets)
 
@@ -328,7 +326,7 @@ def examine_cross_entropy_from_logits(answer: Callable) -> None:
     for n, k in ((4, 3), (2, 5), (1, 10)):
         logits = torch.randn(n, k, generator=generator)
         targets = torch.arange(n) * 2 % k
-        expected = reference_cross_entropy_from_logits(logits, targets)
+        expected = oracle_cross_entropy_from_logits(logits, targets)
         call = f"cross_entropy_from_logits of {n} samples and {k} classes"
         hint = (
             "It worked for 3 samples of 3 classes, so look for a dimension that is mixed up or "
@@ -340,7 +338,7 @@ def examine_cross_entropy_from_logits(answer: Callable) -> None:
 
     logits = torch.tensor([[0.0, 1.0], [2.0, 1.0]], dtype=torch.float64)
     targets = torch.tensor([0, 1])
-    expected = reference_cross_entropy_from_logits(logits, targets)
+    expected = oracle_cross_entropy_from_logits(logits, targets)
     compare(ask(answer, logits, targets), expected, "cross_entropy_from_logits of float64 logits")
     _examine_gradient(answer)
 
@@ -492,7 +490,7 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
 def _examine_large_logits(answer: Callable) -> None:
     for row, target in (([1000.0, 0.0], 0), ([1000.0, 0.0], 1), ([0.0, -1000.0], 1)):
         logits, targets = torch.tensor([row]), torch.tensor([target])
-        expected = reference_cross_entropy_from_logits(logits, targets)
+        expected = oracle_cross_entropy_from_logits(logits, targets)
         call = f"cross_entropy_from_logits({show(logits)}, [{target}])"
         got = ask(answer, logits, targets)
         value = expect_tensor(got, (), None, f"The result of {call}").detach()
@@ -536,7 +534,7 @@ def _examine_gradient(answer: Callable) -> None:
             "tensor, or a way through numpy.",
         )
     theirs = values.clone().requires_grad_()
-    (expected,) = torch.autograd.grad(reference_cross_entropy_from_logits(theirs, targets), theirs)
+    (expected,) = torch.autograd.grad(oracle_cross_entropy_from_logits(theirs, targets), theirs)
     (gradient,) = torch.autograd.grad(loss, mine, allow_unused=True)
     if gradient is None:
         gradient = torch.zeros_like(mine)
@@ -553,7 +551,7 @@ def _examine_gradient(answer: Callable) -> None:
 # --- cross_entropy_grad ---------------------------------------------------------------------
 
 
-def reference_cross_entropy_grad(logits: Tensor, targets: Tensor) -> Tensor:
+def oracle_cross_entropy_grad(logits: Tensor, targets: Tensor) -> Tensor:
     """Autograd's gradient of F.cross_entropy, [N, K] and [N] to [N, K]."""
     logits = logits.detach().clone().requires_grad_()
     with torch.enable_grad():
@@ -571,7 +569,7 @@ def examine_cross_entropy_grad(answer: Callable) -> str | None:
     for n, k in ((4, 3), (2, 5), (1, 10)):
         logits = torch.randn(n, k, generator=generator)
         targets = torch.arange(n) * 2 % k
-        expected = reference_cross_entropy_grad(logits, targets)
+        expected = oracle_cross_entropy_grad(logits, targets)
         call = f"cross_entropy_grad of {n} samples and {k} classes"
         hint = (
             "It worked for 3 samples of 3 classes, so look for a dimension that is mixed up or "
@@ -581,7 +579,7 @@ def examine_cross_entropy_grad(answer: Callable) -> str | None:
         compare(ask(answer, logits, targets, hint=hint), expected, call, (), hint)
 
     logits, targets = torch.tensor([[1000.0, 1001.0]]), torch.tensor([0])
-    expected = reference_cross_entropy_grad(logits, targets)
+    expected = oracle_cross_entropy_grad(logits, targets)
     hint = "The softmax inside overflows to NaN: subtract the row's maximum before the exponential."
     compare(
         ask(answer, logits, targets), expected, "cross_entropy_grad([[1000, 1001]], [0])", (), hint
@@ -589,7 +587,7 @@ def examine_cross_entropy_grad(answer: Callable) -> str | None:
 
     logits = torch.tensor([[0.0, 1.0], [2.0, 1.0]], dtype=torch.float64)
     targets = torch.tensor([0, 1])
-    expected = reference_cross_entropy_grad(logits, targets)
+    expected = oracle_cross_entropy_grad(logits, targets)
     compare(ask(answer, logits, targets), expected, "cross_entropy_grad of float64 logits")
     with _watched_autograd() as used:
         ask(answer, logits, targets)
@@ -602,7 +600,7 @@ def _compare_grad(answer: Callable, logits: Tensor, targets: Tensor) -> None:
     n, k = logits.shape
     p = logits.softmax(-1)
     y = F.one_hot(targets, k).float()
-    expected = reference_cross_entropy_grad(logits, targets)
+    expected = oracle_cross_entropy_grad(logits, targets)
     over_batch = logits.softmax(0)
     every_column = p.clone()
     every_column[:, targets] -= 1
@@ -713,7 +711,7 @@ def _compare_grad(answer: Callable, logits: Tensor, targets: Tensor) -> None:
 
 @contextlib.contextmanager
 def _watched_autograd() -> Iterator[list]:
-    """Answer with a list that is filled when autograd's engine is asked for a gradient."""
+    """Return a list that is filled when autograd's engine is asked for a gradient."""
     used = []
 
     def watch(function):
@@ -735,7 +733,7 @@ EXERCISES = [
         "softmax",
         NOTEBOOK,
         2,
-        reference_softmax,
+        oracle_softmax,
         examine_softmax,
         "Shift every row so that its largest score is 0, take the exponential of each score, and "
         "divide each row by its own sum, all along the last dimension.",
@@ -744,7 +742,7 @@ EXERCISES = [
         "cross_entropy",
         NOTEBOOK,
         2,
-        reference_cross_entropy,
+        oracle_cross_entropy,
         examine_cross_entropy,
         "Only classes with p above 0 take part. Keep those, weigh -log q of each with its p, and "
         "add up; log of 0 then gives infinity exactly where it should.",
@@ -753,7 +751,7 @@ EXERCISES = [
         "cross_entropy_from_logits",
         NOTEBOOK,
         3,
-        reference_cross_entropy_from_logits,
+        oracle_cross_entropy_from_logits,
         examine_cross_entropy_from_logits,
         "The loss of a sample is log-sum-exp of its row minus the target's logit. Take the log-sum-"
         "exp stably, pick one logit per row by its target, and average over the batch.",
@@ -762,7 +760,7 @@ EXERCISES = [
         "cross_entropy_grad",
         NOTEBOOK,
         2,
-        reference_cross_entropy_grad,
+        oracle_cross_entropy_grad,
         examine_cross_entropy_grad,
         "The derivative of one sample's loss by its logits is its softmax, less 1 at the target. "
         "The mean over the batch divides everything by N.",

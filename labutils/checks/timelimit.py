@@ -80,7 +80,7 @@ def _by_thread(seconds: float) -> Iterator[None]:
 
 
 def _processor_clock(thread: int) -> Callable[[], float] | None:
-    """Answer with a function that reads a thread's processor time, None where there is none."""
+    """Return a function that reads a thread's processor time, None where there is none."""
     if not hasattr(time, "pthread_getcpuclockid"):
         return None
     clock = time.pthread_getcpuclockid(thread)
@@ -88,7 +88,7 @@ def _processor_clock(thread: int) -> Callable[[], float] | None:
 
 
 def _stopwatch(seconds: float, processor_time: Callable[[], float] | None) -> Callable[[], bool]:
-    """Answer with a function that says whether the time is up, counted from now."""
+    """Return a function that says whether the time is up, counted from now."""
     began = time.monotonic()
     if processor_time is None:
         return lambda: time.monotonic() - began >= seconds

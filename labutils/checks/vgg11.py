@@ -256,7 +256,7 @@ EXERCISES = [
         name="receptive_field",
         notebook=NOTEBOOK,
         points=2,
-        reference=_receptive_field,
+        oracle=_receptive_field,
         examine=_check_receptive_field,
         idea="Start with a side of 1 and a step of 1. Each layer adds (kernel size - 1) steps to "
         "the side; after that, its stride multiplies the step for the layers that follow.",
@@ -265,7 +265,7 @@ EXERCISES = [
         name="conv_parameters",
         notebook=NOTEBOOK,
         points=1,
-        reference=_conv_parameters,
+        oracle=_conv_parameters,
         examine=_check_conv_parameters,
         idea="A filter has kernel_size × kernel_size weights for each input channel, and one bias "
         "if there are biases. The layer has out_channels such filters.",
@@ -274,7 +274,7 @@ EXERCISES = [
         name="make_features",
         notebook=NOTEBOOK,
         points=3,
-        reference=vgg.make_features,
+        oracle=vgg.make_features,
         examine=vgg.examine_make_features,
         idea="Walk through the list and keep the number of channels so far, 3 at first. A number "
         'appends a convolution to that many channels and a ReLU, an "M" a max pool; at the end '
@@ -284,7 +284,7 @@ EXERCISES = [
         name="VGG11",
         notebook=NOTEBOOK,
         points=3,
-        reference=vgg.VGG11,
+        oracle=vgg.VGG11,
         examine=vgg.examine_vgg11,
         idea="The features of configuration A leave 512 numbers of an image. Flatten them, and "
         "let one linear layer make num_classes logits.",

@@ -21,7 +21,7 @@ NOTEBOOK = "05_vgg16_dropout"
 # --- dropout --------------------------------------------------------------------------------
 
 
-def reference_dropout(x: Tensor, p: float, training: bool) -> Tensor:
+def oracle_dropout(x: Tensor, p: float, training: bool) -> Tensor:
     """PyTorch's own inverted dropout, any shape."""
     return F.dropout(x, p, training)
 
@@ -198,7 +198,7 @@ def _examine_gradient(answer: Callable) -> None:
 # --- ensemble_predict -----------------------------------------------------------------------
 
 
-def reference_ensemble_predict(models: Iterable[nn.Module], images: Tensor) -> Tensor:
+def oracle_ensemble_predict(models: Iterable[nn.Module], images: Tensor) -> Tensor:
     """The mean over the members of their probabilities, [N, K]; in eval mode, without gradients."""
     members = []
     for model in models:
@@ -351,7 +351,7 @@ EXERCISES = [
         name="dropout",
         notebook=NOTEBOOK,
         points=3,
-        reference=reference_dropout,
+        oracle=oracle_dropout,
         examine=examine_dropout,
         idea="In training draw one uniform number for each entry, set the entry to zero where the "
         "number is below p, and divide the rest by 1 - p. In evaluation give x back.",
@@ -360,7 +360,7 @@ EXERCISES = [
         name="VGG16",
         notebook=NOTEBOOK,
         points=3,
-        reference=vgg.VGG16,
+        oracle=vgg.VGG16,
         examine=vgg.examine_vgg16,
         idea="make_features with configuration D, flatten, then linear, ReLU, dropout twice over, "
         "and a last linear layer that gives the logits.",
@@ -369,7 +369,7 @@ EXERCISES = [
         name="ensemble_predict",
         notebook=NOTEBOOK,
         points=2,
-        reference=reference_ensemble_predict,
+        oracle=oracle_ensemble_predict,
         examine=examine_ensemble_predict,
         idea="Ask each model in evaluation mode and without gradients, take the softmax over the "
         "classes, add them up while counting, and divide by the count.",

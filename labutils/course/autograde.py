@@ -81,7 +81,7 @@ def _find_alembic() -> None:
 
 
 def grade(job: Job) -> dict:
-    """Grade one submission and write its annotated notebook; answer with its record.
+    """Grade one submission and write its annotated notebook; return its record.
 
     The record has ``points``, ``max_points``, ``exercises`` (points, status, message and hint of
     each), ``notes`` (what was put right), ``look`` (why a person should look) and ``seconds``.
@@ -138,7 +138,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def _autograde(job: Job, notebook: NotebookNode, folder: Path, trouble: list[str]):
-    """Run nbgrader's Autograde; answer with points by grade_id, and the notebook as it ran."""
+    """Run nbgrader's Autograde; return points by grade_id, and the notebook as it ran."""
     from nbgrader.api import Gradebook
     from nbgrader.converters import Autograde
     from nbgrader.converters.base import NbGraderException

@@ -15,5 +15,5 @@ ARGUMENTS = [
 
 
 def find_chromium() -> str | None:
-    """Answer with the path of the Chromium on this machine, None where there is none."""
+    """Return the path of the Chromium on this machine, None where there is none."""
     return next(filter(None, map(shutil.which, NAMES)), None)

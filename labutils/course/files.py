@@ -22,7 +22,7 @@ def as_text(notebook: NotebookNode) -> str:
 
 
 def without_widgets(notebook: NotebookNode) -> NotebookNode:
-    """Answer with a copy without the widgets of a kernel that is gone; their pictures stay.
+    """Return a copy without the widgets of a kernel that is gone; their pictures stay.
 
     For a stored widget JupyterLab shows "Error displaying widget" instead of the picture beside it.
     """

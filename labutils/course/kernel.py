@@ -8,7 +8,7 @@ RESULT = "application/vnd.labutils.result+json"
 
 
 def begin_check():
-    """Answer with the check object for the next check cell, whatever the answer did to its name."""
+    """Return the check object for the next check cell, whatever the answer did to its name."""
     check.results.clear()
     return check
 
@@ -21,7 +21,7 @@ def end_check(name: str, namespace: dict) -> None:
     """
     result = check.results.pop(name, None)
     if result is None or not result.passed:
-        namespace[name] = EXERCISES[name].reference
+        namespace[name] = EXERCISES[name].oracle
     if result is not None:
         text = f"{name}: {result.message} {result.hint}".strip()
         display({RESULT: vars(result) | {"name": name}, "text/plain": text}, raw=True)

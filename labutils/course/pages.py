@@ -63,7 +63,7 @@ class FormulaError(ValueError):
 
 
 def to_mathml(latex: str, display: str = "inline") -> str:
-    """Answer with a formula as MathML that carries its LaTeX source as well.
+    """Return a formula as MathML that carries its LaTeX source as well.
 
     Raises:
         FormulaError: it holds a command that is not known, or does not end.
@@ -108,7 +108,7 @@ class _Renderer(IPythonRenderer):
 
 
 def markdown_to_html(source: str) -> str:
-    """Answer with a markdown cell as HTML, tables in quotes and lists included (exercise cards).
+    """Return a markdown cell as HTML, tables in quotes and lists included (exercise cards).
 
     Raises:
         FormulaError: a formula in it cannot be read.
@@ -155,7 +155,7 @@ def make_page(name: str, notebook: NotebookNode) -> Page:
 
 
 def _without_marks_and_widgets(notebook: NotebookNode) -> NotebookNode:
-    """Answer with a copy without nbgrader's marks, and with only those outputs that a page shows.
+    """Return a copy without nbgrader's marks, and with only those outputs that a page shows.
 
     An explorer keeps the picture that it stores beside its live view.
     """
@@ -173,7 +173,7 @@ def _without_marks_and_widgets(notebook: NotebookNode) -> NotebookNode:
 
 
 def style_sheet() -> str:
-    """Answer with the site's CSS: its own, and the colours of code in light and in dark."""
+    """Return the site's CSS: its own, and the colours of code in light and in dark."""
     light = HtmlFormatter(style=LIGHT_CODE).get_style_defs(".highlight")
     dark = HtmlFormatter(style=DARK_CODE).get_style_defs(".highlight")
     own = (FILES / "style.css").read_text("utf-8")

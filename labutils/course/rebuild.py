@@ -16,7 +16,7 @@ from labutils.course.slices import Statement, needed, statements
 
 _BEGIN = "from labutils.course.kernel import begin_check, end_check\n\ncheck = begin_check()"
 _SUSPICIOUS = re.compile(
-    r"EXERCISES|\.reference\b|labutils\.(checks|course)|begin_check|end_check|check\.results"
+    r"EXERCISES|\.oracle\b|labutils\.(checks|course)|begin_check|end_check|check\.results"
     r"|check\._|NBGRADER_EXECUTION|sys\.modules"
 )
 

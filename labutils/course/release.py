@@ -24,7 +24,7 @@ class ReleaseError(ValueError):
 def student_copy(
     solution: NotebookNode, name: str, repository: Repository | None = None
 ) -> NotebookNode:
-    """Answer with the student's version of a solved notebook: no solutions, no outputs.
+    """Return the student's version of a solved notebook: no solutions, no outputs.
 
     Args:
         solution: the solved notebook.

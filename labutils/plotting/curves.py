@@ -10,7 +10,7 @@ MARGIN = "logit of the right class minus the others'"
 
 
 def _evaluate(curve, x, name):
-    """Answer with y values: a function is called with x as a float64 tensor."""
+    """Return y values: a function is called with x as a float64 tensor."""
     if callable(curve):
         import torch
 
@@ -23,7 +23,7 @@ def _evaluate(curve, x, name):
 
 
 def _draw_curves(axis, x, curves, xlabel, ylabel, title="", step=False) -> list[str]:
-    """Draw named curves over one x; answer with a sentence on each."""
+    """Draw named curves over one x; return a sentence on each."""
     said = []
     gap = max(1, len(x) // 8)  # a marker at every eighth, not the same for each curve
     for index, (name, curve) in enumerate(curves.items()):

@@ -37,7 +37,7 @@ def _panels(classes, panels) -> Sheet:
 
 
 def softmax_bars(classes, z, naive, stable) -> Picture:
-    """Answer with the scores, the naive softmax in 32 bits, and the stable one, as bars.
+    """Return the scores, the naive softmax in 32 bits, and the stable one, as bars.
 
     Args:
         classes: K names.
@@ -66,7 +66,7 @@ def softmax_bars(classes, z, naive, stable) -> Picture:
 
 
 def cross_entropy_bars(classes, target, predicted) -> Picture:
-    """Answer with the target, the prediction, and the gradient by the logits, as bars.
+    """Return the target, the prediction, and the gradient by the logits, as bars.
 
     Args:
         classes: K names.

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-STYLE_FILE = Path(__file__).parents[1] / "series.mplstyle"
+STYLE_FILE = Path(__file__).with_name("series.mplstyle")
 MAX_BYTES = 100_000
 DPI = 100
 WIDTH = 8.0  # inches: 800 px, about the width of a notebook's output
@@ -77,7 +77,7 @@ def show(fig, *, alt: str) -> None:
 
 
 def quick_picture(fig, *, alt: str) -> Picture:
-    """Answer with the picture of a figure as it is laid out, without fitting it to its contents.
+    """Return the picture of a figure as it is laid out, without fitting it to its contents.
 
     Fitting takes longer than drawing: for explorers, which draw often, the figure comes from
     ``new_figure(..., layout=None)`` with its margins set by hand. Where no curve or image is
@@ -89,7 +89,7 @@ def quick_picture(fig, *, alt: str) -> Picture:
 
 
 def _compact(png: bytes) -> bytes:
-    """Answer with the PNG itself, or, where it is large, with one of fewer colours."""
+    """Return the PNG itself, or, where it is large, with one of fewer colours."""
     if len(png) < MAX_BYTES:
         return png
     from PIL import Image
@@ -114,14 +114,14 @@ def series_style():
 
 
 def new_figure(height: float, width: float = WIDTH, layout: str | None = "constrained"):
-    """Answer with an empty figure, sizes in inches. It belongs to no pyplot state."""
+    """Return an empty figure, sizes in inches. It belongs to no pyplot state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
 
 
 def new_axes(rows: int, columns: int, height: float, width: float = WIDTH, **kwargs):
-    """Answer with a figure and its axes, a flat list row by row."""
+    """Return a figure and its axes, a flat list row by row."""
     fig = new_figure(height, width)
     return fig, list(fig.subplots(rows, columns, squeeze=False, **kwargs).flat)
 
@@ -150,7 +150,7 @@ def line(axis, x, y, color, width: float = 1.0, **look):
 
 
 def text_color(background) -> str:
-    """Answer with black or white, whichever reads better on an RGB colour (values 0 to 1)."""
+    """Return black or white, whichever reads better on an RGB colour (values 0 to 1)."""
     red, green, blue = background[:3]
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 

@@ -20,7 +20,7 @@ def _grid(sheet, left, size, cell) -> None:
 
 
 def window_on_grid(size, kernel_size, stride, padding, dilation, steps, place) -> Picture:
-    """Answer with one window on the padded input, and the output entry that it makes.
+    """Return one window on the padded input, and the output entry that it makes.
 
     Args:
         size, kernel_size, stride, padding, dilation: of the convolution, in pixels.
@@ -71,7 +71,7 @@ def window_on_grid(size, kernel_size, stride, padding, dilation, steps, place) -
 
 
 def nested_fields(layers, channels) -> Picture:
-    """Answer with what one output sees of the input, layer by layer, and what the stack costs.
+    """Return what one output sees of the input, layer by layer, and what the stack costs.
 
     Left, squares on the input; right, the weights of the stack beside those of one convolution
     with a filter as large as the whole field.

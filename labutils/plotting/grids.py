@@ -36,7 +36,7 @@ def _size(array) -> str:
 
 
 def _draw_grids(grids, signs, *, outlined=None, crossed=None):
-    """Answer with a figure of grids of numbers side by side, all cells of one size.
+    """Return a figure of grids of numbers side by side, all cells of one size.
 
     Args:
         grids: matrices by title.

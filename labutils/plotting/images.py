@@ -20,7 +20,7 @@ from .words import listing, number, percent, plural, sentences
 
 
 def tiles(images, titles=None, columns=8, title=""):
-    """Answer with a figure of images side by side, each under its title.
+    """Return a figure of images side by side, each under its title.
 
     All are drawn on one axis in pixels of the screen, which is much faster than an axis for each.
     """

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def as_array(values, name: str, ndim: int | tuple[int, ...] | None = None) -> np.ndarray:
-    """Answer with a numpy array of numbers (floats as float64), whatever device or dtype it had.
+    """Return a numpy array of numbers (floats as float64), whatever device or dtype it had.
 
     Raises:
         TypeError: no numbers.
@@ -34,7 +34,7 @@ def as_array(values, name: str, ndim: int | tuple[int, ...] | None = None) -> np
 
 
 def as_images(images, mean=None, std=None, name: str = "images") -> np.ndarray:
-    """Answer with floats [N, H, W, 3] in 0 to 1 from images of any usual layout.
+    """Return floats [N, H, W, 3] in 0 to 1 from images of any usual layout.
 
     Takes uint8 (0 to 255) or float, [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3, or a
     list of PIL images or of single images. Floats in 0 to 1 are taken as they are, in -1 to 1 as
@@ -79,7 +79,7 @@ def _to_unit_range(array, mean, std, name):
 
 
 def as_labels(labels, classes, name: str = "labels", length: int | None = None) -> np.ndarray:
-    """Answer with whole numbers [N], each an index into ``classes``."""
+    """Return whole numbers [N], each an index into ``classes``."""
     if classes is None:
         raise ValueError(f"{name} are numbers: give classes=, the names they stand for, as well")
     array = as_array(labels, name, ndim=1)
@@ -97,7 +97,7 @@ def as_labels(labels, classes, name: str = "labels", length: int | None = None) 
 
 
 def as_predictions(predictions, classes, length: int, name: str = "predictions") -> np.ndarray:
-    """Answer with predicted labels [N] from labels [N], or logits or probabilities [N, K]."""
+    """Return predicted labels [N] from labels [N], or logits or probabilities [N, K]."""
     array = as_array(predictions, name, ndim=(1, 2))
     if array.ndim == 2:
         if array.shape[1] != len(classes):
@@ -110,7 +110,7 @@ def as_predictions(predictions, classes, length: int, name: str = "predictions")
 
 
 def as_probabilities(probabilities, classes=None, name: str = "probabilities") -> np.ndarray:
-    """Answer with [M, K] from [K] or [M, K]; each row must be a distribution."""
+    """Return [M, K] from [K] or [M, K]; each row must be a distribution."""
     array = np.atleast_2d(as_array(probabilities, name, ndim=(1, 2)).astype(float))
     sums = array.sum(axis=1)
     if (array < 0).any() or abs(sums - 1).max() > 0.01:
@@ -127,7 +127,7 @@ def as_probabilities(probabilities, classes=None, name: str = "probabilities") -
 
 
 def as_named(values, name: str) -> dict:
-    """Answer with a dictionary: a single thing gets the empty name; an empty one is an error."""
+    """Return a dictionary: a single thing gets the empty name; an empty one is an error."""
     named = dict(values) if isinstance(values, dict) else {"": values}
     if not named:
         raise ValueError(f"{name} is empty: there is nothing to draw")

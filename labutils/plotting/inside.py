@@ -19,7 +19,7 @@ LONGEST = 13  # letters of a class's name
 
 
 def layer_of_network(trace: Trace, place: int, image=None) -> Picture:
-    """Answer with a network's volumes, one of them marked, what it costs, and what it sees.
+    """Return a network's volumes, one of them marked, what it costs, and what it sees.
 
     Args:
         trace: the network's layers.
@@ -54,12 +54,12 @@ def layer_of_network(trace: Trace, place: int, image=None) -> Picture:
 
 
 def share_of(own: float, whole: float) -> float:
-    """Answer with own / whole; nothing of nothing is no share."""
+    """Return own / whole; nothing of nothing is no share."""
     return own / whole if whole else 0.0
 
 
 def short(name, longest: int = LONGEST) -> str:
-    """Answer with a name that fits beside a picture."""
+    """Return a name that fits beside a picture."""
     name = str(name)
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
@@ -85,7 +85,7 @@ def _volumes(sheet, trace, place, top) -> None:
 
 
 def _what_it_sees(sheet, top, input_size, pixels, image) -> str:
-    """Draw the input and the part of it that one output depends on; answer with a sentence."""
+    """Draw the input and the part of it that one output depends on; return a sentence."""
     if pixels is None or len(input_size) != 3 or len(pixels) != 2:
         said = "What one output sees of the input is not known here"
         sheet.words(EDGE, top + 30, said[:27])
@@ -125,7 +125,7 @@ def _what_it_sees(sheet, top, input_size, pixels, image) -> str:
 
 
 def signed(value: int) -> str:
-    """Answer with a whole number with a true minus sign."""
+    """Return a whole number with a true minus sign."""
     return str(value).replace("-", "−")
 
 
@@ -138,7 +138,7 @@ def _share_bar(sheet, left, top, share) -> None:
 
 
 def channel_of_layer(image, name, layer, maps, channel, strongest) -> Picture:
-    """Answer with an image, the map of one channel, and small the channels that answer most.
+    """Return an image, the map of one channel, and small the channels that answer most.
 
     All maps share one scale, from black (the smallest value, at most 0) to white (the largest).
 
@@ -194,7 +194,7 @@ def _where(map_) -> str:
 
 
 def answer_bars(image, probabilities, classes, true: int) -> Picture:
-    """Answer with an image beside the probabilities that a network gave to its classes.
+    """Return an image beside the probabilities that a network gave to its classes.
 
     The true class is hatched and in bold, the network's answer has a thick edge; both are named.
 

@@ -15,7 +15,7 @@ GRID = "#DDDDDD"
 
 
 def training_so_far(losses, num_batches, num_epochs, accuracy=(), reference=None) -> Picture:
-    """Answer with how far a training is: its loss by batch, and its test accuracy by epoch.
+    """Return how far a training is: its loss by batch, and its test accuracy by epoch.
 
     A reference run knows the mean loss of each epoch, so its band is as wide as the epoch.
 
@@ -65,7 +65,7 @@ def training_so_far(losses, num_batches, num_epochs, accuracy=(), reference=None
 
 
 def _averages(losses, every, num_batches) -> list[tuple[float, float]]:
-    """Answer with ``(epochs passed, mean loss)`` of every few batches, the last few included."""
+    """Return ``(epochs passed, mean loss)`` of every few batches, the last few included."""
     points = []
     for start in range(0, len(losses), every):
         some = losses[start : start + every]
@@ -74,7 +74,7 @@ def _averages(losses, every, num_batches) -> list[tuple[float, float]]:
 
 
 def _bands(reference, num_epochs):
-    """Answer with ``(low, high)`` by epoch of the reference's loss and of its accuracy."""
+    """Return ``(low, high)`` by epoch of the reference's loss and of its accuracy."""
     if reference is None:
         return [], []
     keys = ("train_loss", "test_accuracy")

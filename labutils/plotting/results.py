@@ -55,7 +55,7 @@ def mistakes(
 
 
 def surest_mistakes(labels, probabilities) -> np.ndarray:
-    """Answer with the places of all wrong answers, from the one given most surely on.
+    """Return the places of all wrong answers, from the one given most surely on.
 
     Args:
         labels: numpy array of the N right answers.
@@ -100,7 +100,7 @@ def predictions(
 
 
 def _prediction(axis, above, row, best, classes, true):
-    """Draw one image's bars; answer with a sentence about them."""
+    """Draw one image's bars; return a sentence about them."""
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2.5, foreground="white")]

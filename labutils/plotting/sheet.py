@@ -83,7 +83,7 @@ class Sheet:
         )
 
     def picture(self, alt: str) -> Picture:
-        """Answer with the picture, which ``alt`` puts into words."""
+        """Return the picture, which ``alt`` puts into words."""
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width:g}" '
             f'height="{self.height:g}" viewBox="0 0 {self.width:g} {self.height:g}" '
@@ -93,7 +93,7 @@ class Sheet:
 
 
 def message(text: str) -> Picture:
-    """Answer with a sheet that says why there is nothing to draw."""
+    """Return a sheet that says why there is nothing to draw."""
     sheet = Sheet(WIDTH, 60)
     sheet.words(WIDTH / 2, 36, text, align="middle")
     return sheet.picture(text)

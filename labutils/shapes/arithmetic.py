@@ -60,7 +60,7 @@ class ReceptiveField(NamedTuple):
     def after(
         self, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> "ReceptiveField":
-        """Answer with the receptive field after one more layer."""
+        """Return the receptive field after one more layer."""
         return ReceptiveField(
             self.field + dilation * (kernel_size - 1) * self.jump,
             self.jump * stride,
@@ -69,7 +69,7 @@ class ReceptiveField(NamedTuple):
 
 
 def receptive_field(layers: Iterable[int | Sequence[int]]) -> ReceptiveField:
-    """Answer with field, jump and start of a stack of convolutions and poolings.
+    """Return field, jump and start of a stack of convolutions and poolings.
 
     Args:
         layers: from input to output, each a kernel size, or a tuple

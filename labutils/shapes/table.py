@@ -79,7 +79,7 @@ class Trace:
         return sum(row.memory for row in self.rows)
 
     def volumes(self, *, short_names: bool = False) -> list[tuple[str, tuple[int, ...]]]:
-        """Answer with (name, shape) of the input, the convolutions, poolings and linear layers.
+        """Return (name, shape) of the input, the convolutions, poolings and linear layers.
 
         ``short_names`` numbers each kind from the input on: conv1, conv2, pool1, fc1.
         """
@@ -89,7 +89,7 @@ class Trace:
         return [("input", self.input_size), *zip(names, shapes, strict=True)]
 
     def table(self, columns: Sequence[str] = tuple(_HEADERS)) -> str:
-        """Answer with the rows as aligned text, totals last.
+        """Return the rows as aligned text, totals last.
 
         Args:
             columns: names of :class:`Row`'s attributes, in the order wanted.
@@ -124,7 +124,7 @@ class Trace:
         )
 
     def _cells(self, columns: Sequence[str]) -> list[list[str]]:
-        """Answer with header, rows and totals as text."""
+        """Return header, rows and totals as text."""
         unknown = [column for column in columns if column not in _HEADERS]
         if unknown or not columns:
             raise ValueError(f"columns must be some of these, not {unknown}: {', '.join(_HEADERS)}")

@@ -14,7 +14,7 @@ from labutils.shapes.table import Row, Trace, shape_text
 
 
 def trace(model: nn.Module, input_size: Sequence[int]) -> Trace:
-    """Answer with the layers that one image runs through, in order of execution.
+    """Return the layers that one image runs through, in order of execution.
 
     A row is a call of a module without children, or of a function (``F.relu``, ``torch.cat``,
     ``+``) that some other module's ``forward`` calls. Where branches meet, the receptive field is
@@ -56,7 +56,7 @@ def trace(model: nn.Module, input_size: Sequence[int]) -> Trace:
 
 
 def _meta_twin(model: nn.Module) -> nn.Module:
-    """Answer with a copy in evaluation mode whose tensors have no memory, and without hooks.
+    """Return a copy in evaluation mode whose tensors have no memory, and without hooks.
 
     ``deepcopy`` takes from ``memo`` what is listed there by identity, and so copies no tensor.
     """
@@ -239,7 +239,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _window(arguments: dict) -> list[tuple[int, ...]]:
-    """Answer with kernel size, stride, padding, dilation, each with one number a side."""
+    """Return kernel size, stride, padding, dilation, each with one number a side."""
     kernel = arguments["weight"].shape[2:] if "weight" in arguments else arguments["kernel_size"]
     sides = arguments["input"].dim() - 2
 

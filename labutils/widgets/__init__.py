@@ -11,7 +11,7 @@
 ``live_training``    a training while it runs, and a button that stops it
 ==================== ==========================================================================
 
-Each answers with an :class:`Explorer`, which the last line of a cell shows; only ``live_training``
+Each returns an :class:`Explorer`, which the last line of a cell shows; only ``live_training``
 is a ``with`` block around ``training.fit``. A new explorer is a function ``draw(**values) -> View``
 over a picture of :mod:`labutils.plotting`, and the controls it takes.
 """

@@ -48,7 +48,7 @@ class Slider(anywidget.AnyWidget):
 
 
 def slider(name: str, low, high, value, step=1) -> Slider:
-    """Answer with a slider and number box from ``low`` to ``high`` in steps of ``step``."""
+    """Return a slider and number box from ``low`` to ``high`` in steps of ``step``."""
     # The range comes first: the value is held to it.
     made = Slider(name=name, min=low, max=high, step=step)
     made.value = value
@@ -87,19 +87,19 @@ class Choice(anywidget.AnyWidget):
 
 
 def choice(name: str, options, value=None) -> Choice:
-    """Answer with a list to choose from: texts, or a dictionary of values by text."""
+    """Return a list to choose from: texts, or a dictionary of values by text."""
     made = Choice(name=name)
     made.set_options(options, value)
     return made
 
 
 def button(name: str) -> ipywidgets.Button:
-    """Answer with a button; what a click does is given to the explorer, as its ``buttons``."""
+    """Return a button; what a click does is given to the explorer, as its ``buttons``."""
     return ipywidgets.Button(description=name, layout={"width": "auto"})
 
 
 def step_buttons(name: str, what: str) -> dict:
-    """Answer with an explorer's ``buttons`` that move a slider by one; it stops at its ends.
+    """Return an explorer's ``buttons`` that move a slider by one; it stops at its ends.
 
     Args:
         name: of the slider among the explorer's controls.

@@ -23,7 +23,7 @@ class View(NamedTuple):
     text: str
 
     def mimebundle(self, widget: ipywidgets.Widget | None = None) -> dict:
-        """Answer with an output that shows it, or the widget where one can be shown."""
+        """Return an output that shows it, or the widget where one can be shown."""
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.text.splitlines())
         live = {}
         if widget is not None:
@@ -80,7 +80,7 @@ class Explorer:
     Args:
         title: its name, for messages.
         controls: by the name under which ``draw`` takes their values.
-        draw: answers with the :class:`View` of these values. Impossible values are its business: it
+        draw: returns the :class:`View` of these values. Impossible values are its business: it
             says in words what does not fit.
         adjust: called with the controls before each drawing, for what depends on another control:
             a range, whether it is shown.

@@ -40,7 +40,7 @@ def live_training(reference=None) -> Iterator[Callable | None]:
     training is a plain one.
 
     Args:
-        reference: :class:`~labutils.reference.ReferenceRuns` to lay below the curves.
+        reference: :class:`~labutils.training.reference.ReferenceRuns` to lay below the curves.
     """
     if not training.in_watched_notebook():
         yield None

@@ -83,14 +83,14 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
     for the last few images.
 
     Args:
-        model: a network whose layers are modules; those that answer with maps ``[C, H, W]`` can be
+        model: a network whose layers are modules; those that return maps ``[C, H, W]`` can be
             chosen.
         images: ``[N, C, H, W]`` as the model takes them, or a dataset whose items are such an
             image, or an image and its label.
         mean, std: what they were normalised with, if not to 0..1 or -1..1.
 
     Raises:
-        ValueError: there is no image, or no layer that answers with maps.
+        ValueError: there is no image, or no layer that returns maps.
         TypeError: ``images`` holds something else.
     """
     if not hasattr(images, "__getitem__"):
@@ -113,7 +113,7 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
         layers[f"{name} {shape_text(maps.shape)}"] = place
     if not layers:
         raise ValueError(
-            f"no module of {type(model).__name__} answers with maps (C, H, W): there is nothing "
+            f"no module of {type(model).__name__} returns maps (C, H, W): there is nothing "
             "to draw. A network of linear layers has none."
         )
     names = list(layers)
@@ -153,7 +153,7 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
 
 
 def _image_and_name(images, index: int) -> tuple[torch.Tensor, str]:
-    """Answer with one image [C, H, W] and how to call it: ``image 3 (cat)``."""
+    """Return one image [C, H, W] and how to call it: ``image 3 (cat)``."""
     item, label = images[index], None
     if isinstance(item, (tuple, list)):
         item, label = item[0], int(item[1])
@@ -171,7 +171,7 @@ def _image_and_name(images, index: int) -> tuple[torch.Tensor, str]:
 
 @torch.no_grad()
 def _all_maps(model: nn.Module, image: torch.Tensor) -> list[tuple[str, np.ndarray]]:
-    """Answer with (name, maps [C, H, W]) of all layers that have maps, in order of execution."""
+    """Return (name, maps [C, H, W]) of all layers that have maps, in order of execution."""
     found, hooks, calls = [], [], Counter()
 
     def note(name):

@@ -35,7 +35,7 @@ def _axe() -> Axe:
 
 
 def violations(page, include: str = "html", exclude: list[str] = (), rules=RULES) -> list[str]:
-    """Answer with one line for each element that breaks a rule: the rule, the element, and why.
+    """Return one line for each element that breaks a rule: the rule, the element, and why.
 
     Args:
         page: the ``playwright.sync_api.Page``.
@@ -54,6 +54,6 @@ def violations(page, include: str = "html", exclude: list[str] = (), rules=RULES
 
 
 def _why(node: dict) -> str:
-    """Answer with the first of axe's reasons for one element."""
+    """Return the first of axe's reasons for one element."""
     reasons = [check["message"] for check in node["any"] + node["all"] + node["none"]]
     return reasons[0] if reasons else ""

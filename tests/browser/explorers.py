@@ -14,12 +14,12 @@ SCRATCH = "explorers.ipynb"
 # The largest network of the series, without memory; the one whose maps notebook 03 looks at; and
 # mistakes of chance.
 WALK = """import torch
-from labutils import models
+from labutils.training import models
 with torch.device("meta"):
     vgg16 = models.vgg16()
 widgets.network_walk(vgg16, (3, 32, 32))"""
 MAPS = """import torch
-from labutils import models
+from labutils.training import models
 torch.manual_seed(0)
 widgets.feature_maps(models.cnn(), torch.rand(100, 3, 32, 32))"""
 MISTAKES = """import torch
@@ -61,7 +61,7 @@ def write_scratch(folder: Path, cells: list[str]) -> str:
 
 
 def open_scratch(notebook, cells: list[str]) -> list:
-    """Open and run such a notebook; answer with each cell's explorer, as a Playwright locator."""
+    """Open and run such a notebook; return each cell's explorer, as a Playwright locator."""
     notebook.open(write_scratch(notebook.lab.folder, cells))
     notebook.run_all()
     screens = notebook.page.locator(".labutils-screen")
@@ -71,5 +71,5 @@ def open_scratch(notebook, cells: list[str]) -> list:
 
 
 def range_of(explorer, name: str):
-    """Answer with the slider (not its number box) of this name."""
+    """Return the slider (not its number box) of this name."""
     return explorer.get_by_role("slider", name=name, exact=True)

@@ -39,7 +39,7 @@ class Lab:
         self.url, self.token, self.folder = url, token, folder
 
     def page_of(self, path: str) -> str:
-        """Answer with the address that opens a notebook, given below ``folder``, alone."""
+        """Return the address that opens a notebook, given below ``folder``, alone."""
         return f"{self.url}lab/tree/{path}?token={self.token}&reset"
 
 
@@ -92,7 +92,7 @@ def running_lab(scratch: Path, notebooks: Path = NOTEBOOKS) -> Iterator[Lab]:
 
 
 def _address(server: subprocess.Popen, runtime: Path, log: Path) -> str:
-    """Wait until the server answers; answer with its URL, which ends with a slash."""
+    """Wait until the server answers; return its URL, which ends with a slash."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
         for info in runtime.glob("jpserver-*.json"):
@@ -171,11 +171,11 @@ class NotebookPage:
         )
 
     def cells(self) -> list[dict]:
-        """Answer with the cells as they stand now, in nbformat's form, outputs included."""
+        """Return the cells as they stand now, in nbformat's form, outputs included."""
         return self.page.evaluate("jupyterapp.shell.currentWidget.content.model.toJSON().cells")
 
     def errors(self) -> list[str]:
-        """Answer with what went wrong in cells and in widgets' callbacks, one line for each."""
+        """Return what went wrong in cells and in widgets' callbacks, one line for each."""
         found = []
         for number, cell in enumerate(self.cells()):
             for output in cell.get("outputs", []):

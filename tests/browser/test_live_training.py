@@ -16,7 +16,7 @@ os.environ["LABUTILS_BUDGET"] = "cpu"
 import torch
 from torch import nn
 from labutils import training
-from labutils.reference import load_reference
+from labutils.training import load_reference
 
 class Slow:
     def __init__(self, num_batches):
@@ -38,7 +38,7 @@ NEXT = 'print(len(history), "epochs,", "training" if model.training else "evalua
 
 
 def start(notebook, num_epochs: int):
-    """Run the cells of such a training without waiting; answer with the output of its cell."""
+    """Run the cells of such a training without waiting; return the output of its cell."""
     cells = [PREPARE, TRAIN.replace("EPOCHS", str(num_epochs)), NEXT]
     notebook.open(write_scratch(notebook.lab.folder, cells))
     notebook.page.evaluate(

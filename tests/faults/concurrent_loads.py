@@ -19,7 +19,8 @@ import time
 import traceback
 from pathlib import Path
 
-from labutils import data, readers
+from labutils import data
+from labutils.data import readers
 from tests import toy_data
 from tests.faults.server import serve
 
@@ -28,7 +29,7 @@ KILL_SECONDS = 1.6  # about as long as the first process needs for both datasets
 
 
 def start_server(files: Path):
-    """Serve ``files`` from a process of its own; answer with its id and its address."""
+    """Serve ``files`` from a process of its own; return its id and its address."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
@@ -41,7 +42,7 @@ def start_server(files: Path):
 
 
 def start_load(store: Path, report: Path, gate: tuple[int, int] | None = None) -> int:
-    """Fork a process that loads both datasets; answer with its id.
+    """Fork a process that loads both datasets; return its id.
 
     ``gate`` is a pipe: the process waits until its parent has closed the writing end.
     """
@@ -65,7 +66,7 @@ def start_load(store: Path, report: Path, gate: tuple[int, int] | None = None) -
 
 
 def run_round(store: Path, processes: int, rng) -> tuple[int, int, list[str]]:
-    """One round; answer with how many were killed, how many had the right data, and problems."""
+    """One round; return how many were killed, how many had the right data, and problems."""
     reports = [store.with_name(f"{store.name}-{number}.txt") for number in range(processes)]
     reading, writing = os.pipe()
     children = {start_load(store, report, (reading, writing)): report for report in reports}
@@ -94,7 +95,7 @@ def run_round(store: Path, processes: int, rng) -> tuple[int, int, list[str]]:
 
 
 def main(arguments=None) -> int:
-    """Run the rounds and print a line for each; answer with 1 if anything went wrong."""
+    """Run the rounds and print a line for each; return 1 if anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=10)

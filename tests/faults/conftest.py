@@ -2,7 +2,8 @@
 
 import pytest
 
-from labutils import data, readers, transfer
+from labutils import data
+from labutils.data import readers, transfer
 from tests import toy_data
 from tests.faults.server import real_mnist, serve
 

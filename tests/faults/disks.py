@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labutils import readers
+from labutils.data import readers
 
 ROOT = Path(__file__).parents[2]
 ARCHIVE = readers.CIFAR10.remote_files[0].name
@@ -57,7 +57,7 @@ def can_mount(folder) -> bool:
 
 
 def run_on_mount(mount: str, script: str, *arguments) -> str:
-    """Run a Python script behind a shell command that mounts; answer with what it printed.
+    """Run a Python script behind a shell command that mounts; return what it printed.
 
     ``$1``, ``$2`` ... are the script's arguments in the shell command, and the first of them is a
     folder. Skips the test, with the reason, where nothing can be mounted.

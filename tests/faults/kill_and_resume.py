@@ -25,7 +25,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
-from labutils import checkpoints, data, training  # noqa: F401
+from labutils import data, training  # noqa: F401
 from labutils.device import seed_everything
 
 NUM_EPOCHS = 6
@@ -34,7 +34,7 @@ SAVE_SECONDS = 0.01  # about as long as a save takes here
 
 
 def images(n=400):
-    """Answer with an ImageSet of noise, 8x8 pixels in colour."""
+    """Return an ImageSet of noise, 8x8 pixels in colour."""
     pixels = torch.randint(0, 256, (n, 8, 8, 3), dtype=torch.uint8)
     labels = pixels[:, 0, 0, 0].long() % 10
     return data.ImageSet(pixels, labels, classes="abcdefghij", name="noise", source="npz")
@@ -109,7 +109,7 @@ def train(kind: str, checkpoint: Path, result: Path, verbose: bool = False) -> N
 
 
 def start(kind: str, folder: Path) -> int:
-    """Fork a process that trains; answer with its id."""
+    """Fork a process that trains; return its id."""
     process = os.fork()
     if process:
         return process
@@ -125,7 +125,7 @@ def start(kind: str, folder: Path) -> int:
 
 
 def partial_saves(folder: Path) -> list[Path]:
-    """Answer with the checkpoint that is being written, if there is one."""
+    """Return the checkpoint that is being written, if there is one."""
     return list(folder.glob("run.pt.*.part"))
 
 
@@ -147,7 +147,7 @@ def kill(process: int, folder: Path, seconds: float, in_save: bool) -> bool:
 def disturbed_run(kind: str, folder: Path, seconds: float, in_save: bool) -> dict[str, int]:
     """Start a run, kill it at random moments, start it again until it is through.
 
-    Answers with how often it was killed, how often during a save, and how often it went on from a
+    Returns how often it was killed, how often during a save, and how often it went on from a
     checkpoint.
     """
     counts = {"kills": 0, "in a save": 0, "went on": 0}
@@ -166,7 +166,7 @@ def disturbed_run(kind: str, folder: Path, seconds: float, in_save: bool) -> dic
 
 
 def main(arguments=None) -> int:
-    """Do the runs and print a line for each kind; answer with 1 if one ended differently."""
+    """Do the runs and print a line for each kind; return 1 if one ended differently."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
@@ -195,7 +195,7 @@ def main(arguments=None) -> int:
 
 
 def undisturbed_run(kind: str, folder: Path) -> tuple[str, float]:
-    """Answer with what a run ends with that nobody disturbs, and how long it takes."""
+    """Return what a run ends with that nobody disturbs, and how long it takes."""
     folder.mkdir()
     began = time.monotonic()
     os.waitpid(start(kind, folder), 0)
@@ -203,7 +203,7 @@ def undisturbed_run(kind: str, folder: Path) -> tuple[str, float]:
 
 
 def report(totals, problems) -> int:
-    """Print the table; answer with the exit status."""
+    """Print the table; return the exit status."""
     columns = list(next(iter(totals.values())))
     everything = {name: sum(row[name] for row in totals.values()) for name in columns}
     print("".join(["kind of run", *(f"{name:>11}" for name in columns)]))

@@ -59,7 +59,7 @@ def main(arguments=None) -> int:
 
 
 def fingerprint(notebooks: list[Path]) -> str:
-    """Answer with a name for the state of everything that decides what a notebook prints."""
+    """Return a name for the state of everything that decides what a notebook prints."""
     cells = [
         (cell.cell_type, cell.source, cell.metadata.get("tags"))
         for path in notebooks
@@ -83,7 +83,7 @@ def run_or_read(path: Path, kept: Path) -> dict:
 
 
 def run(path: Path) -> dict:
-    """Run a notebook; answer with what its cells said, by cell id, and how long it took."""
+    """Run a notebook; return what its cells said, by cell id, and how long it took."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook, timeout=600, record_timing=False, resources={"metadata": {"path": SOLUTIONS}}
@@ -110,7 +110,7 @@ def is_ignored(cell) -> bool:
 
 
 def stream(cell, name: str) -> str:
-    """Answer with everything a cell wrote to a stream."""
+    """Return everything a cell wrote to a stream."""
     return "".join(
         output.text
         for output in cell.outputs
@@ -119,7 +119,7 @@ def stream(cell, name: str) -> str:
 
 
 def compared(cell) -> list:
-    """Answer with what nbval compares of a cell: its standard output, and its outputs in order."""
+    """Return what nbval compares of a cell: its standard output, and its outputs in order."""
     shown = [
         {kind: content for kind, content in output.data.items() if kind not in NOT_COMPARED}
         for output in cell.outputs
@@ -129,7 +129,7 @@ def compared(cell) -> list:
 
 
 def report(notebooks: list[Path], series: list[list[dict]]) -> int:
-    """Print a line for each notebook and what differed; answer with the exit status."""
+    """Print a line for each notebook and what differed; return the exit status."""
     print(f"{'notebook':<28}{'runs':>6}{'cells compared':>16}{'different':>11}{'on stderr':>11}")
     problems = []
     for path, records in zip(notebooks, zip(*series, strict=True), strict=True):

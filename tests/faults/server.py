@@ -15,7 +15,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from labutils import readers
+from labutils.data import readers
 
 BEHAVIOURS = {
     "good": "serves the file, resumes",
@@ -36,8 +36,8 @@ BEHAVIOURS = {
     "404": "answers 404 not found",
     "503": "answers 503 overloaded",
     "loop": "redirects to itself for ever",
-    "html": "answers with a login page",
-    "html-unsaid": "answers with a login page of unknown length",
+    "html": "returns a login page",
+    "html-unsaid": "returns a login page of unknown length",
 }
 
 
@@ -53,13 +53,13 @@ class Server:
         self.stopped = threading.Event()
 
     def url(self, behaviour: str) -> str:
-        """Answer with the mirror URL for a behaviour."""
+        """Return the mirror URL for a behaviour."""
         assert behaviour in BEHAVIOURS, behaviour
         return f"{self.scheme}://127.0.0.1:{self.port}/{behaviour}/"
 
 
 def real_mnist() -> Path | None:
-    """Answer with a folder that holds the four real files of MNIST, packed; None without one.
+    """Return a folder that holds the four real files of MNIST, packed; None without one.
 
     Looked for in ``LABUTILS_DATA_DIR`` and in ``shared/data`` beside the repository.
     """
@@ -103,7 +103,7 @@ def serve(folder: Path, certificate=None):
 
 @contextlib.contextmanager
 def refusing_proxy(status: int):
-    """Answer with the URL of a proxy that refuses every request with an HTTP status."""
+    """Return the URL of a proxy that refuses every request with an HTTP status."""
 
     class Handler(_Handler):
         def do_GET(self):
@@ -118,7 +118,7 @@ def refusing_proxy(status: int):
 
 @contextlib.contextmanager
 def black_hole():
-    """Answer with a URL that swallows what is sent to it, as a firewall does.
+    """Return a URL that swallows what is sent to it, as a firewall does.
 
     On Linux, a listening socket whose queue is full answers nobody any more.
     """

@@ -30,7 +30,9 @@ import numpy as np
 import torch
 import trustme
 
-from labutils import checkpoints, data, download, readers, transfer
+from labutils import data
+from labutils.data import download, readers, transfer
+from labutils.training import checkpoints
 from tests import toy_data
 from tests.faults import concurrent_loads, kill_and_resume
 from tests.faults.disks import ARCHIVE, FullDisk, can_mount, part_of
@@ -68,7 +70,7 @@ class Place:
         self.count = 0
 
     def new(self) -> Path:
-        """Answer with a new, empty folder."""
+        """Return a new, empty folder."""
         self.count += 1
         folder = self.scratch / f"{self.count}" / "folder"
         folder.mkdir(parents=True)
@@ -81,7 +83,7 @@ class Place:
 
 
 def load(name: str, store: Path, full: bool, is_right: Callable) -> Outcome:
-    """Load a dataset into ``store``; answer with what came and what was said of the fault."""
+    """Load a dataset into ``store``; return what came and what was said of the fault."""
     data._folders = lambda: [store]
     with contextlib.redirect_stdout(io.StringIO()) as out:
         train, test = data.load(name, source="full" if full else "auto")
@@ -408,7 +410,7 @@ GROUPS = (misbehaving_mirrors, networks, clocks, disks, damaged_files, checkpoin
 
 
 def main(arguments=None) -> int:
-    """Print the table; answer with 1 if anything was lost."""
+    """Print the table; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=[""], help="beginnings of faults: disk clock")
     only = tuple(parser.parse_args(arguments).only)

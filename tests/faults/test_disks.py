@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from labutils import data, download, readers, transfer
+from labutils import data
+from labutils.data import download, readers, transfer
 from tests.faults.disks import ARCHIVE, FullDisk, assert_no_trace, run_on_mount
 
 
@@ -27,7 +28,8 @@ def test_full_disk_while_downloading(server, mirrors, store, monkeypatch, capsys
 LOAD = """
 import sys
 from pathlib import Path
-from labutils import data, readers
+from labutils import data
+from labutils.data import readers
 from tests import toy_data
 store, files = map(Path, sys.argv[1:])
 toy_data.install(files, [str(files)])

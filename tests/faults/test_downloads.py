@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from labutils import data, download, readers, transfer
+from labutils import data
+from labutils.data import download, readers, transfer
 from tests import toy_data
 from tests.faults.disks import ARCHIVE, ROOT, assert_no_trace, part_of
 from tests.faults.server import serve, wait_until
@@ -323,7 +324,8 @@ CHILD = """
 import signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
-from labutils import data, readers, transfer
+from labutils import data
+from labutils.data import readers, transfer
 from tests import toy_data
 files, store, name, *mirrors = sys.argv[1:]
 toy_data.install(Path(files), mirrors)

@@ -10,7 +10,8 @@ import time
 import pytest
 import trustme
 
-from labutils import data, transfer
+from labutils import data
+from labutils.data import transfer
 from tests.faults.server import black_hole, refusing_proxy, serve
 
 needs_a_black_hole = pytest.mark.skipif(

@@ -12,7 +12,7 @@ CONTENT = bytes(range(256)) * 2000  # 512 kB
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
-    """A function that asks for the file by a behaviour and answers with the open response."""
+    """A function that asks for the file by a behaviour and returns the open response."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "file").write_bytes(CONTENT)
     with serve(folder) as server:

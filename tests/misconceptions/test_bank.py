@@ -53,5 +53,5 @@ def test_every_exercise_has_a_bank_that_is_full(name):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_oracle_itself_passes(name):
     exercise = EXERCISES[name]
-    result = exercise.run(exercise.reference)
+    result = exercise.run(exercise.oracle)
     assert result.passed, result

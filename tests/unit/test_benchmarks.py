@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from labutils import data, models, recipes
+from benchmarks import __main__ as command
+from benchmarks import fresh, growth, lecture, memory, startup
+from benchmarks.report import JSON, MARKDOWN, Report
+from benchmarks.rows import Row, in_turn, spread
+from labutils import data
 from labutils.device import seed_everything
-from tests.benchmarks import __main__ as command
-from tests.benchmarks import fresh, growth, lecture, memory, startup
-from tests.benchmarks.report import JSON, MARKDOWN, Report
-from tests.benchmarks.rows import Row, in_turn, spread
+from labutils.training import models, recipes
 
 ROOT = Path(__file__).parents[2]
 FASTER = Row("faster", "a step", "lecture", "ms", at_least=2.0)
@@ -119,7 +120,7 @@ def test_the_lectures_loop_and_ours_train_alike():
 
 
 def test_every_layout_holds_the_same_images(tmp_path, monkeypatch):
-    from labutils import readers
+    from labutils.data import readers
 
     folders = memory.write_cifar10(tmp_path, per_batch=20)
     about = json.loads((folders["npz"] / "about.json").read_text())
@@ -136,7 +137,7 @@ def test_every_layout_holds_the_same_images(tmp_path, monkeypatch):
 
 
 def test_a_process_is_not_charged_for_the_memory_of_the_one_that_started_it():
-    code = "from tests.benchmarks import fresh; print(fresh._peak_mb())"  # without torch
+    code = "from benchmarks import fresh; print(fresh._peak_mb())"  # without torch
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -167,7 +168,7 @@ def test_a_quick_run_measures_every_row(tmp_path):
     """All but the notebooks' own suite, which this very run of pytest is part of."""
     names = [name for name in [*command.GROUPS, command.GROWTH] if name != "nbval"]
     out = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", "--quick", "--out", str(tmp_path), *names],
+        [sys.executable, "-m", "benchmarks", "--quick", "--out", str(tmp_path), *names],
         cwd=ROOT,
         capture_output=True,
         text=True,

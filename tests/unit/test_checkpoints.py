@@ -13,8 +13,9 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Subset, TensorDataset
 from torchvision import transforms
 
-from labutils import checkpoints, data, training
-from labutils.checkpoints import CheckpointError, file_for
+from labutils import data, training
+from labutils.training import checkpoints
+from labutils.training.checkpoints import CheckpointError, file_for
 
 from .test_training import image_set, same_weights
 

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from labutils.checks import EXERCISES
-from labutils.checks.alexnet import ReferenceAlexNet
+from labutils.checks.alexnet import OracleAlexNet
 
 
 def test_the_reference_has_the_parameters_of_the_single_tower():
     with torch.device("meta"):
-        assert sum(p.numel() for p in ReferenceAlexNet().parameters()) == 62_378_344
+        assert sum(p.numel() for p in OracleAlexNet().parameters()) == 62_378_344
 
 
 @pytest.mark.parametrize(
@@ -26,20 +26,20 @@ def test_the_reference_has_the_parameters_of_the_single_tower():
     ],
 )
 def test_the_first_wrong_row_is_named_with_its_arithmetic(row, wrong, words):
-    rows = EXERCISES["alexnet_shapes"].reference()
+    rows = EXERCISES["alexnet_shapes"].oracle()
     rows[row] = (rows[row][0], wrong)
     rows[13] = ("FC8", (10,))
     assert words in EXERCISES["alexnet_shapes"].run(lambda: rows).message
 
 
 def test_the_papers_order_passes_with_a_word():
-    answer = functools.partial(ReferenceAlexNet, order="relu norm pool")
+    answer = functools.partial(OracleAlexNet, order="relu norm pool")
     result = EXERCISES["AlexNet"].run(answer)
     assert result.passed and "paper" in result.message
 
 
 def test_the_parameters_are_compared_with_those_of_the_single_tower():
-    class Extra(ReferenceAlexNet):
+    class Extra(OracleAlexNet):
         def __init__(self, num_classes=1000):
             super().__init__(num_classes)
             self.unused = nn.Linear(9, 10)
@@ -52,4 +52,4 @@ def test_the_parameters_are_compared_with_those_of_the_single_tower():
 @pytest.mark.parametrize("arguments", [(3, 5), (4, 7, 1, 1), (2, 3, 2)])
 def test_the_reference_refuses_a_filter_that_does_not_fit(arguments):
     with pytest.raises(ValueError, match="larger than the input"):
-        EXERCISES["conv_output_size"].reference(*arguments)
+        EXERCISES["conv_output_size"].oracle(*arguments)

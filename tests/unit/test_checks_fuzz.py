@@ -212,7 +212,7 @@ FUNCTIONS = sorted(
 @quick
 @given(data=st.data())
 def test_the_right_result_a_little_off(name, data):
-    reference = EXERCISES[name].reference
+    reference = EXERCISES[name].oracle
     examine(name, lambda *args, **kwargs: corrupt(reference(*args, **kwargs), data.draw))
 
 

@@ -8,14 +8,14 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms.functional import to_tensor
 
 from labutils.checks.faraway import FarAway
-from labutils.checks.mnist_loops import reference_accuracy, reference_train_one_epoch
-from labutils.checks.mnist_mlp import ReferenceDataset
+from labutils.checks.mnist_loops import oracle_accuracy, oracle_train_one_epoch
+from labutils.checks.mnist_mlp import OracleDataset
 
 
 def test_the_reference_dataset_gives_what_torchvision_gives():
     images = torch.arange(256).repeat(13)[: 4 * 784].reshape(4, 28, 28).to(torch.uint8)
     labels = torch.tensor([7, 0, 9, 3])
-    dataset = ReferenceDataset(images, labels)
+    dataset = OracleDataset(images, labels)
     assert len(dataset) == 4
     for i in range(4):
         image, label = dataset[i]
@@ -93,10 +93,8 @@ def test_training_and_optimizer_steps_work_far_away():
     loader = DataLoader(TensorDataset(images, labels), batch_size=4)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     with FarAway(model, images, labels):
-        far = [
-            reference_train_one_epoch(model, loader, F.cross_entropy, optimizer) for _ in range(20)
-        ]
-        assert 0 <= reference_accuracy(model, loader) <= 1
+        far = [oracle_train_one_epoch(model, loader, F.cross_entropy, optimizer) for _ in range(20)]
+        assert 0 <= oracle_accuracy(model, loader) <= 1
     assert far[-1] < far[0]
 
 
@@ -108,6 +106,6 @@ def test_the_reference_loop_is_gradient_descent_on_one_full_batch():
     (gradient,) = torch.autograd.grad(loss, model.weight)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     loader = DataLoader(TensorDataset(images, labels), batch_size=6)
-    got = reference_train_one_epoch(model, loader, F.cross_entropy, optimizer)
+    got = oracle_train_one_epoch(model, loader, F.cross_entropy, optimizer)
     assert got == pytest.approx(loss.item())
     assert torch.allclose(model.weight, weight - 0.5 * gradient)

@@ -18,7 +18,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from labutils import data, data_cli, download, readers
+from labutils import data
+from labutils.data import download, readers
+from labutils.tools import data_command
 from tests import toy_data
 
 ROOT = Path(__file__).parents[2]
@@ -495,8 +497,8 @@ def test_describe_sources_follows_load(served, store, monkeypatch):
 
 def run_command(*words):
     parser = argparse.ArgumentParser()
-    data_cli.add_arguments(parser)
-    return data_cli.main(parser.parse_args(words))
+    data_command.add_arguments(parser)
+    return data_command.main(parser.parse_args(words))
 
 
 def test_command_fetch_list_verify_clear(served, store, monkeypatch, capsys):

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from labutils import speed
-from labutils.budget import pick_budget
-from labutils.device import describe_environment, pick_device, seed_everything
+from labutils.device import describe_environment, pick_budget, pick_device, seed_everything
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -8,7 +8,7 @@ from collections import namedtuple
 import pytest
 
 from labutils import __main__ as commands
-from labutils import doctor
+from labutils.tools import doctor
 
 
 @pytest.fixture(autouse=True)

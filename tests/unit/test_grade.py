@@ -126,7 +126,7 @@ def test_a_deleted_answer_is_a_blank_one(template, notebook):
 def test_an_answer_that_reaches_for_the_reference_is_looked_at(template, notebook):
     _cell(
         notebook, "softmax"
-    ).source = "from labutils.checks import EXERCISES\nsoftmax = EXERCISES['softmax'].reference"
+    ).source = "from labutils.checks import EXERCISES\nsoftmax = EXERCISES['softmax'].oracle"
     assert "the answer to softmax mentions" in rebuild.rebuild(template, notebook).look[0]
 
 

@@ -35,7 +35,7 @@ def history(train_loss, test_accuracy, **more):
 
 
 class Reference:
-    """Three seeds of a run, as labutils.reference gives them."""
+    """Three seeds of a run, as labutils.training.reference gives them."""
 
     name, num_seeds, epochs = "cnn-logits", 3, 4
     runs = {

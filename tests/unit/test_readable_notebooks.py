@@ -32,13 +32,13 @@ def _read(path: Path) -> nbformat.NotebookNode:
 
 @cache
 def _prose(path: Path) -> BeautifulSoup:
-    """Answer with all markdown cells, rendered as one page."""
+    """Return all markdown cells, rendered as one page."""
     cells = [cell.source for cell in _read(path).cells if cell.cell_type == "markdown"]
     return BeautifulSoup("\n".join(markdown_to_html(cell) for cell in cells), "html.parser")
 
 
 def _pictures(path: Path) -> list[dict]:
-    """Answer with the data of every output that shows a picture."""
+    """Return the data of every output that shows a picture."""
     outputs = [output for cell in _read(path).cells for output in cell.get("outputs", [])]
     data = [output.data for output in outputs if "data" in output]
     return [each for each in data if any(kind.startswith("image/") for kind in each)]

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from labutils import data, models, recipes, training
-from labutils.budget import BUDGETS
+from labutils import data, training
+from labutils.device import BUDGETS
+from labutils.training import models, recipes
 
 ALL = [(name, budget) for name in recipes.RECIPES for budget in BUDGETS]
 

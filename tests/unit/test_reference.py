@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from labutils import data, recipes, reference, training
+from labutils import data, training
+from labutils.tools import measure
+from labutils.training import recipes, reference
 
 
 def run_of(seed, accuracy, epochs=2):
@@ -22,8 +24,8 @@ def run_of(seed, accuracy, epochs=2):
 
 def command(folder, *words):
     parser = argparse.ArgumentParser()
-    reference.add_arguments(parser)
-    return reference.main(parser.parse_args([*words, "--folder", str(folder)]))
+    measure.add_arguments(parser)
+    return measure.main(parser.parse_args([*words, "--folder", str(folder)]))
 
 
 @pytest.fixture
@@ -55,24 +57,24 @@ def test_the_command_writes_what_load_reference_reads(tmp_path, no_training, mon
 
 
 def test_the_same_seed_gives_the_same_run(no_training):
-    first, second = (reference.measure(recipes.MLP["smoke"], 5) for _ in range(2))
+    first, second = (measure.measure(recipes.MLP["smoke"], 5) for _ in range(2))
     assert first["train_loss"] == second["train_loss"]
-    assert first["train_loss"] != reference.measure(recipes.MLP["smoke"], 6)["train_loss"]
+    assert first["train_loss"] != measure.measure(recipes.MLP["smoke"], 6)["train_loss"]
 
 
 def test_the_running_loss_is_recorded_where_an_epoch_is_long_enough(no_training, monkeypatch):
-    assert "running_loss" not in reference.measure(recipes.MLP["smoke"], 0)
+    assert "running_loss" not in measure.measure(recipes.MLP["smoke"], 0)
     history = training.History(batch_loss=[[1.0] * 2000 + [3.0] * 2000 + [9.0]])
     for name in ("train_loss", "test_loss", "test_accuracy", "seconds"):
         getattr(history, name).append(0.0)
     monkeypatch.setattr(recipes, "train", lambda *a, **k: history)
-    assert reference.measure(recipes.MLP["smoke"], 0)["running_loss"] == [[1.0, 3.0]]
+    assert measure.measure(recipes.MLP["smoke"], 0)["running_loss"] == [[1.0, 3.0]]
 
 
 def test_a_run_that_was_interrupted_is_not_recorded(no_training, monkeypatch):
     monkeypatch.setattr(recipes, "train", lambda *a, **k: training.History())
     with pytest.raises(KeyboardInterrupt):
-        reference.measure(recipes.MLP["smoke"], 0)
+        measure.measure(recipes.MLP["smoke"], 0)
 
 
 def test_the_sample_is_refused(tmp_path, monkeypatch, capsys):
@@ -92,29 +94,29 @@ def test_the_sample_is_refused(tmp_path, monkeypatch, capsys):
 def test_seeds_are_merged_and_measured_anew(tmp_path):
     recipe = recipes.MLP["smoke"]
     for run in (run_of(2, 0.5), run_of(0, 0.7), run_of(2, 0.6)):
-        path = reference.write(recipe, run, tmp_path)
+        path = measure.write(recipe, run, tmp_path)
     runs = json.loads(path.read_text())["runs"]
     assert [(run["seed"], run["test_accuracy"][0]) for run in runs] == [(0, 0.7), (2, 0.6)]
 
 
 def test_another_recipe_is_not_mixed_in(tmp_path):
     recipe = recipes.MLP["smoke"]
-    path = reference.write(recipe, run_of(0, 0.5), tmp_path)
+    path = measure.write(recipe, run_of(0, 0.5), tmp_path)
     before = path.read_text()
     import dataclasses
 
     other = dataclasses.replace(recipe, lr=0.5)
     with pytest.raises(ValueError, match="another recipe"):
-        reference.write(other, run_of(1, 0.5), tmp_path)
+        measure.write(other, run_of(1, 0.5), tmp_path)
     assert path.read_text() == before
-    reference.write(other, run_of(1, 0.5), tmp_path, replace=True)
+    measure.write(other, run_of(1, 0.5), tmp_path, replace=True)
     assert [run["seed"] for run in json.loads(path.read_text())["runs"]] == [1]
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path):
     recipe = recipes.MLP["smoke"]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda seed: reference.write(recipe, run_of(seed, 0.5), tmp_path), range(16)))
+        list(pool.map(lambda seed: measure.write(recipe, run_of(seed, 0.5), tmp_path), range(16)))
     content = json.loads((tmp_path / "mlp_smoke.json").read_text())
     assert [run["seed"] for run in content["runs"]] == list(range(16))
 
@@ -133,7 +135,7 @@ def test_median_and_band_by_epoch():
 
 def test_a_missing_reference_names_those_there_are(tmp_path, monkeypatch):
     monkeypatch.setattr(reference, "FOLDERS", (tmp_path / "nowhere", tmp_path))
-    reference.write(recipes.MLP["smoke"], run_of(0, 0.5), tmp_path)
+    measure.write(recipes.MLP["smoke"], run_of(0, 0.5), tmp_path)
     with pytest.raises(FileNotFoundError, match="no reference run 'vgg99'; there are: mlp_smoke"):
         reference.load_reference("vgg99")
     assert reference.load_reference("mlp_smoke").name == "mlp_smoke"

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from labutils import recipes, speed
+from labutils import speed
+from labutils.training import recipes
 
 VARIABLES = ("LABUTILS_DTYPE", "LABUTILS_MEMORY_FORMAT", "LABUTILS_THREADS")
 

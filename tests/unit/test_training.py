@@ -241,7 +241,7 @@ def test_an_interrupt_keeps_what_was_learned(capsys):
 
 
 def train_three_epochs(on_batch, checkpoint=None):
-    """Answer with model and history of three epochs of five batches."""
+    """Return model and history of three epochs of five batches."""
     model, batches = linear(), data.Batches(image_set(47), 10, shuffle=True)
     torch.manual_seed(2)
     settings = dict(optimizer=sgd(model), num_epochs=3, checkpoint=checkpoint, verbose=False)

@@ -6,9 +6,10 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from torch import nn
 
-from labutils import models, widgets
+from labutils import widgets
 from labutils.course.files import as_text
 from labutils.plotting.sheet import Sheet
+from labutils.training import models
 from labutils.widgets.controls import choice, slider
 from labutils.widgets.explorer import WIDGET_VIEW
 

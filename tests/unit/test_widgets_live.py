@@ -6,7 +6,7 @@ from torch import nn
 
 from labutils import training, widgets
 from labutils.plotting.live import training_so_far
-from labutils.reference import ReferenceRuns, load_reference
+from labutils.training.reference import ReferenceRuns, load_reference
 from labutils.widgets import live as module
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -37,7 +37,7 @@ def output(monkeypatch):
 
 
 def train(watched=True, reference=None, num_epochs=2, stop_after=None):
-    """Train a small network; answer with its weights and its history."""
+    """Train a small network; return its weights and its history."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 10), nn.Dropout(0.5))
     batches = [(torch.rand(8, 3, 2, 2), torch.randint(0, 10, (8,))) for _ in range(6)]

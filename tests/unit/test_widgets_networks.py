@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from labutils import models, shapes, widgets
+from labutils import shapes, widgets
+from labutils.training import models
 
 CLASSES = ("cat", "dog", "ship")
 

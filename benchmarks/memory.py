@@ -1,0 +1,93 @@
+"""Peak memory of training on CIFAR-10, beside the program's own, for each way it lies on a disk.
+
+The files hold noise in CIFAR-10's formats and sizes; every measurement is a process of its own.
+"""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import fresh
+from benchmarks.rows import Row, Scale, in_turn
+from labutils.data import readers
+from tests import toy_data
+
+ABOUT = "peak memory of training on CIFAR-10"
+ROWS = {
+    layout: Row(f"memory_{layout}", f"{ABOUT} from {words}", "bytes of the images", "MB",
+                "ours / theirs", at_most=1.5)
+    for layout, words in {
+        "npz": "an npz", "folder": "torchvision's folder", "archive": "the archive"
+    }.items()
+}  # fmt: skip
+LECTURE = Row(
+    "memory_lecture", f"{ABOUT} from torchvision's folder", "lecture's pipeline", "MB",
+    "ours / theirs", at_most=1.0,
+)  # fmt: skip
+
+
+class Memory:
+    ROWS = (*ROWS.values(), LECTURE)
+
+    @staticmethod
+    def measure(scale: Scale):
+        batch_size = 250
+        with tempfile.TemporaryDirectory() as root:
+            folders = write_cifar10(Path(root), per_batch=scale.pick(10_000, 100))
+            contestants = {layout: _ours(folders[layout], batch_size) for layout in ROWS}
+            contestants["lecture"] = lambda: fresh.run(
+                pipeline="lecture", folder=folders["folder"], batch_size=batch_size
+            )
+            for out in in_turn(contestants, scale.rounds, warm_up=False):
+                measured = {
+                    row.name: (out[layout]["peak_mb"], out[layout]["images_mb"])
+                    for layout, row in ROWS.items()
+                }
+                measured[LECTURE.name] = (out["folder"]["peak_mb"], out["lecture"]["peak_mb"])
+                program = out["npz"]["program_mb"]
+                note = f"the program with its model needs {program:.0f} MB before any image"
+                yield measured | {"notes": {ROWS["npz"].name: note}}
+
+
+def _ours(folder: Path, batch_size: int):
+    environment = {"LABUTILS_DATA_DIR": str(folder)}
+
+    def run():
+        out = fresh.run(environment, folder=folder, batch_size=batch_size)
+        expected = "npz" if folder.name == "npz" else "local"
+        if out["source"] != expected:
+            raise RuntimeError(f"{folder.name} was read as {out['source']}, expected {expected}")
+        return out
+
+    return run
+
+
+def write_cifar10(root: Path, per_batch: int) -> dict[str, Path]:
+    """Write noise in each layout; return its folder."""
+    before = toy_data.PER_BATCH
+    toy_data.PER_BATCH = per_batch
+    try:
+        folders = {layout: root / layout for layout in ROWS}
+        toy_data.build(folders["archive"])
+        batches = toy_data._cifar10_batches()
+        parts = toy_data.arrays("cifar10")
+    finally:
+        toy_data.PER_BATCH = before
+    (folders["folder"] / readers.CIFAR10.folder).mkdir(parents=True)
+    for name, content in batches.items():
+        (folders["folder"] / readers.CIFAR10.folder / name).write_bytes(content)
+    folders["npz"].mkdir()
+    names = ("x_train", "y_train", "x_test", "y_test")
+    np.savez(folders["npz"] / "cifar10.npz", **dict(zip(names, parts, strict=True)))
+    digests = {
+        name: f"md5:{hashlib.md5(content).hexdigest()}"
+        for name, content in batches.items()
+        if name in readers.CIFAR10_BATCHES
+    }
+    about = json.dumps({"per_batch": per_batch, "digests": digests})
+    for folder in folders.values():
+        (folder / "about.json").write_text(about)
+    return folders

@@ -1,0 +1,18 @@
+"""Our side of every row: a recipe, trained with ``labutils.training.fit``, and its seconds."""
+
+import dataclasses
+
+from labutils import data
+from labutils.training import models, recipes
+
+
+def load(name: str, scale) -> tuple[data.ImageSet, data.ImageSet]:
+    """Return the dataset: the real one, or the sample in a quick run."""
+    return data.load(name, source="sample" if scale.quick else "full")
+
+
+def epoch_seconds(recipe, images: data.ImageSet, **changes) -> float:
+    """Train a new network for one epoch on these images; return the seconds."""
+    recipe = dataclasses.replace(recipe, num_epochs=1, num_images=None, **changes)
+    model = models.MODELS[recipe.model]()
+    return recipes.train(recipe, model, images, verbose=False).seconds[0]

@@ -1,0 +1,1 @@
+"""The commands of ``python -m labutils`` for everyone: doctor, data, and measuring."""

@@ -1,0 +1,195 @@
+"""``python -m labutils data``: list, fetch, verify and clear datasets, to prepare a lab room."""
+
+import argparse
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+
+from labutils import data
+from labutils.data import download, readers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def add(name, text):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument(
+            "names",
+            nargs="*",
+            metavar="NAME",
+            help=f"datasets ({', '.join(data.NAMES)}); all of them if none is named",
+        )
+        return action
+
+    add("list", "say where each dataset would be loaded from, and what the data folders hold")
+    fetch = add("fetch", "download datasets, verified, into the first data folder that takes them")
+    fetch.add_argument(
+        "--patient", action="store_true", help="never give a mirror up for being slow"
+    )
+    add("verify", "read every copy there is, with checksums")
+    clear = add("clear", "delete downloaded copies, partial downloads and drawn samples")
+    clear.add_argument("--yes", action="store_true", help="delete without asking")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run one action; return 0, 1 if something failed, 2 for arguments that cannot be."""
+    try:
+        specs = [data.spec_of(name) for name in args.names or data.NAMES]
+        if args.action == "list":
+            return _list(specs)
+    except ValueError as error:  # an unknown dataset, or LABUTILS_DATA with an unknown word
+        print(error, file=sys.stderr)
+        return 2
+    if args.action == "fetch":
+        return _fetch(specs, args.patient)
+    if args.action == "verify":
+        return _verify(specs, named=bool(args.names))
+    return _clear(specs, sure=args.yes)
+
+
+def _list(specs):
+    for spec in specs:
+        print(f"{spec.name}: {data.describe_sources(spec.name)}")
+    for folder, state in data.data_folders():
+        print(f"\n{folder} ({state})")
+        for path in _copies(specs, folder) + _leftovers(specs, folder):
+            print(f"  {_megabytes(path):8.1f} MB  {path.relative_to(folder)}")
+    return 0
+
+
+def _fetch(specs, patient):
+    failed = False
+    for spec in specs:
+        if folder := _where_it_is_whole(spec):
+            print(f"[OK] {spec.title} is in {folder}, verified")
+            continue
+        try:
+            why = data.fetch(spec, lambda text: print(f"Warning: {text}."), patient=patient)
+        except KeyboardInterrupt:
+            print("\nStopped. What came is kept: the same command goes on from there.")
+            return 1
+        if why:
+            print(f"[FAIL] {spec.title}: {why}")
+        else:
+            print(f"[OK] {spec.title} downloaded into {_where_it_is_whole(spec)}, verified")
+        failed |= bool(why)
+    return int(failed)
+
+
+def _where_it_is_whole(spec) -> Path | None:
+    """Return the first data folder that holds every file of a dataset, verified."""
+    folders = (folder for folder, _ in data.data_folders())
+    return next((folder for folder in folders if not readers.verify(spec, folder)), None)
+
+
+def _verify(specs, named):
+    failed = False
+    for spec in specs:
+        copies = 0
+        for folder, _ in data.data_folders():
+            found = readers.find_local(spec, folder)
+            if found is not None:
+                copies += 1
+                failed |= _report(readers.verify(spec, folder), found, "verified")
+            npz = folder / f"{spec.name}.npz"
+            if npz.is_file():
+                copies += 1
+                failed |= _report(_npz_problem(spec, npz), npz, "well-formed, unverified")
+        if not copies:
+            print(f"[{'FAIL' if named else '--'}] {spec.title}: no local copy")
+            failed |= named
+    return int(failed)
+
+
+def _npz_problem(spec, path):
+    try:
+        readers.read_npz(spec, path)
+    except (readers.Damaged, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _report(problem, path, praise):
+    print(f"[FAIL] {path}: {problem}" if problem else f"[OK] {path}: {praise}")
+    return bool(problem)
+
+
+def _clear(specs, sure):
+    """Delete what labutils or torchvision stored; a user's npz and archives are left alone."""
+    doomed = [
+        (spec, folder, path)
+        for folder, _ in data.data_folders()
+        for spec in specs
+        for path in _stored(spec, folder) + _leftovers([spec], folder)
+    ]
+    if not doomed:
+        print("Nothing to delete.")
+        return 0
+    for _, _, path in doomed:
+        print(f"  {_megabytes(path):8.1f} MB  {path}")
+    if not sure:
+        if not sys.stdin.isatty():
+            print("Nothing was deleted: say --yes to delete these.", file=sys.stderr)
+            return 1
+        if not _yes("Delete these? [y/N] "):
+            print("Nothing was deleted.")
+            return 1
+    failed = False
+    for spec, folder, path in doomed:
+        try:
+            with download.lock(spec, folder):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                if spec.name == "mnist":
+                    with contextlib.suppress(OSError):  # it is not there, or holds something else
+                        (folder / spec.folder).parent.rmdir()
+        except (OSError, download.DownloadError) as error:
+            print(f"[FAIL] {path}: {error}")
+            failed = True
+    print("Some could not be deleted." if failed else "Deleted.")
+    return int(failed)
+
+
+def _yes(question) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
+
+
+def _stored(spec, folder: Path) -> list[Path]:
+    stored = folder / spec.folder
+    return [stored] if stored.is_dir() else []
+
+
+def _copies(specs, folder: Path) -> list[Path]:
+    """Return all copies of the datasets in a folder, whole or not."""
+    copies = []
+    for spec in specs:
+        candidates = [folder / f"{spec.name}.npz"]
+        if spec.name == "cifar10":
+            candidates.append(folder / spec.remote_files[0].name)
+        copies += _stored(spec, folder) + [path for path in candidates if path.is_file()]
+    return copies
+
+
+def _leftovers(specs, folder: Path) -> list[Path]:
+    """Return partial downloads and drawn samples; locks stay, they may be held."""
+    cache = download.cache_of(folder)
+    patterns = []
+    for spec in specs:
+        patterns += [f"{file.name}*" for file in spec.remote_files]
+        patterns += (
+            [f"{spec.name}-*", "drawn*", "tmp*.part"]
+            if spec.name == "cifar10"
+            else [f"{spec.name}-*"]
+        )
+    return sorted({path for pattern in patterns for path in cache.glob(pattern)})
+
+
+def _megabytes(path: Path) -> float:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files) / 1e6

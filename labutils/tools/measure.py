@@ -1,0 +1,135 @@
+"""``python -m labutils reference NAME``: train by a recipe on the real data and record the run.
+
+It writes ``data/reference_runs/NAME.json``, which ``training.load_reference`` reads.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from labutils import data
+from labutils.device import BUDGETS, pick_device, seed_everything
+from labutils.training import models, recipes
+from labutils.training.reference import FOLDERS
+
+RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
+
+
+def measure(recipe, seed: int, *, device=None, shared: bool = False, checkpoint=None) -> dict:
+    """Train by ``recipe`` from ``seed`` on the data that is there; return a run's record."""
+    device = device or pick_device()
+    train, test = data.load(recipe.dataset)
+    seed_everything(seed)
+    model = models.MODELS[recipe.model]().to(device)
+    history = recipes.train(recipe, model, train, test, checkpoint=checkpoint)
+    if len(history) < recipe.num_epochs:
+        raise KeyboardInterrupt  # fit() keeps a part of a run; a reference run must be whole
+    record = {
+        "seed": seed,
+        "train_loss": _rounded(history.train_loss),
+        "test_loss": _rounded(history.test_loss),
+        "test_accuracy": _rounded(history.test_accuracy),
+        "seconds": [round(seconds, 2) for seconds in history.seconds],
+    }
+    running = history.running_loss(RUNNING_LOSS_EVERY)
+    if any(running):
+        record["running_loss"] = [_rounded(epoch) for epoch in running]
+    dtype = recipe.fit_settings(device)["dtype"]
+    return record | {
+        "data": {"name": train.name, "source": train.source, "images": [len(train), len(test)]},
+        "device": device.type,
+        "device_name": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "dtype": str(dtype or torch.float32).removeprefix("torch."),
+        "machine_was_shared": shared,  # then the seconds say little
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
+    """Add a run to the recipe's file, in place of an older one of the same seed.
+
+    Safe beside other processes that do the same; the file is never half-written.
+
+    Raises:
+        ValueError: the file was measured with another recipe, and ``replace`` is not set.
+    """
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{recipe.name}.json"
+    with FileLock(_lock_file(path)):
+        runs = []
+        if path.exists():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["recipe"] == recipe.as_dict():
+                runs = [old for old in content["runs"] if old["seed"] != run["seed"]]
+            elif not replace:
+                raise ValueError(
+                    f"{path} was measured with another recipe. Give --replace to start it anew."
+                )
+        runs = sorted([*runs, run], key=lambda its: its["seed"])
+        content = {"name": recipe.name, "recipe": recipe.as_dict(), "runs": runs}
+        part = path.with_name(path.name + ".part")
+        part.write_text(_as_json(content), encoding="utf-8")
+        os.replace(part, path)
+    return path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=sorted(recipes.RECIPES), help="which recipe")
+    parser.add_argument("--budget", choices=BUDGETS, default="cpu")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--folder", type=Path, default=FOLDERS[0], help="where the JSON goes")
+    parser.add_argument("--replace", action="store_true", help="drop runs of another recipe")
+    parser.add_argument("--shared", action="store_true", help="say that the machine was shared")
+    parser.add_argument("--sample", action="store_true", help="allow the embedded sample (a trial)")
+    parser.add_argument(
+        "--checkpoints", type=Path, metavar="FOLDER", help="save each epoch there, and go on"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    recipe = recipes.RECIPES[arguments.name][arguments.budget]
+    if not arguments.sample:
+        os.environ["LABUTILS_DATA"] = "full"  # a reference run on the sample would be none
+    print(f"{recipe.name}: {recipe.describe()}")
+    for seed in arguments.seeds:
+        checkpoint = arguments.checkpoints and arguments.checkpoints / f"{recipe.name}_{seed}.pt"
+        try:
+            run = measure(recipe, seed, shared=arguments.shared, checkpoint=checkpoint)
+            path = write(recipe, run, arguments.folder, replace=arguments.replace)
+        except (data.DataError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"seed {seed}: {100 * run['test_accuracy'][-1]:.2f} % · wrote {path}", flush=True)
+    return 0
+
+
+def _rounded(values) -> list[float]:
+    return [round(value, 5) for value in values]
+
+
+def _device_name(device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {os.cpu_count()} cores"
+
+
+def _lock_file(path: Path) -> str:
+    return str(Path(tempfile.gettempdir()) / f"labutils_{path.name}.lock")
+
+
+def _as_json(content: dict) -> str:
+    """JSON with a line per field, and lists of numbers on one line each."""
+    lines = json.dumps(content, indent=1, ensure_ascii=False)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), lines) + "\n"

@@ -1,0 +1,33 @@
+"""Training: the loop, recipes as data, checkpoints to go on from, recorded runs to compare with.
+
+``training.fit`` is notebook 02's loop; ``training.recipes`` says how each network is trained.
+"""
+
+from labutils.training.loop import (
+    History,
+    Progress,
+    device_of,
+    estimate_seconds,
+    evaluate,
+    fit,
+    in_watched_notebook,
+    numbers,
+    predict_all,
+    say_seconds,
+)
+from labutils.training.reference import ReferenceRuns, load_reference
+
+__all__ = [
+    "History",
+    "Progress",
+    "ReferenceRuns",
+    "device_of",
+    "estimate_seconds",
+    "evaluate",
+    "fit",
+    "in_watched_notebook",
+    "load_reference",
+    "numbers",
+    "predict_all",
+    "say_seconds",
+]

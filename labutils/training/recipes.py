@@ -1,0 +1,300 @@
+"""Recipes of training as data: one place that the notebooks and the reference runs share.
+
+``recipes.VGG11["cpu"]`` is the recipe of notebook 04 on a laptop. Its fields can be read aloud, and
+its methods make the batches, the optimizer and the schedule they describe::
+
+    recipe = recipes.VGG11["cpu"]
+    train_batches, test_batches = recipe.make_batches(train, test, device)
+    optimizer = recipe.make_optimizer(model)
+    scheduler = recipe.make_scheduler(optimizer, len(train_batches))
+    history = training.fit(model, train_batches, test_batches, optimizer=optimizer,
+                           scheduler=scheduler, **recipe.fit_settings(device))
+
+``recipes.train(recipe, model, train, test)`` does these four lines.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from labutils import data, speed
+from labutils.training import loop
+
+AUGMENTATIONS = {"flip": data.random_flip, "crop": data.random_crop(padding=4)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides how a network is trained, but the seed.
+
+    Attributes:
+        name: of the recipe, and of its reference run.
+        model: a name in ``models.MODELS``; a notebook trains the student's own instead.
+        dataset: ``"mnist"`` or ``"cifar10"``.
+        num_images: train on the first so many images; ``None`` for all.
+        optimizer: ``"SGD"`` or ``"Adam"``.
+        lr: learning rate; the highest one, where there is a schedule.
+        schedule: ``None`` (constant) or ``"one-cycle"``: the rate rises in a straight line from
+            almost nothing over the first ``warmup`` share of all steps, then falls as straight.
+        augment: what is done to training images, in this order: ``"flip"``, ``"crop"``.
+        grad_clip: largest norm of the gradient, or ``None``.
+        mean, std: of the normalisation ``(x / 255 - mean) / std``.
+        fast: computes in bfloat16 where the device is faster with it (``labutils.speed``).
+        eval_batch_size: images in a test batch; changes nothing but the time.
+    """
+
+    name: str
+    model: str
+    dataset: str
+    batch_size: int
+    num_epochs: int
+    lr: float
+    optimizer: str = "SGD"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: str | None = None
+    warmup: float = 0.2
+    augment: tuple[str, ...] = ()
+    grad_clip: float | None = None
+    mean: float = 0.5
+    std: float = 0.5
+    fast: bool = False
+    num_images: int | None = None
+    eval_batch_size: int = 250
+
+    def make_batches(self, train, test=None, device=None):
+        """Return the training and the test ``data.Batches`` of two ``ImageSet``s.
+
+        Without ``test``, the second answer is ``None``.
+        """
+        if self.num_images is not None:
+            train = train.subset(self.num_images)
+            test = test and test.subset(self.num_images)
+        common = {
+            "device": device,
+            "mean": self.mean,
+            "std": self.std,
+            "channels_last": speed.fast_memory_format(device or "cpu") is torch.channels_last,
+        }
+        batches = data.Batches(
+            train, self.batch_size, shuffle=True, augment=augmentation(self.augment), **common
+        )
+        return batches, test and data.Batches(test, self.eval_batch_size, **common)
+
+    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimizer of the model's parameters."""
+        # Fused: one pass over all weights, not one for each operation. It counts where the weights
+        # are many and the batches small.
+        fused = loop.device_of(model).type in ("cpu", "cuda")
+        common = {"lr": self.lr, "weight_decay": self.weight_decay, "fused": fused}
+        if self.optimizer == "Adam":
+            return torch.optim.Adam(model.parameters(), **common)
+        return torch.optim.SGD(
+            model.parameters(), momentum=self.momentum, nesterov=self.nesterov, **common
+        )
+
+    def make_scheduler(self, optimizer: torch.optim.Optimizer, steps_per_epoch: int):
+        """Return the schedule, to be stepped after every batch, or ``None``."""
+        if self.schedule is None:
+            return None
+        curve = OneCycle(self.num_epochs * steps_per_epoch, self.warmup)
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, curve)
+
+    def fit_settings(self, device) -> dict:
+        """Return the recipe's keyword arguments for ``training.fit``."""
+        return {
+            "num_epochs": self.num_epochs,
+            "step_scheduler": "batch",
+            "grad_clip": self.grad_clip,
+            "dtype": speed.fast_dtype(device) if self.fast else None,
+        }
+
+    def as_dict(self) -> dict:
+        """Return the fields as plain values, for JSON."""
+        fields = dataclasses.asdict(self)
+        return fields | {"augment": list(self.augment)}
+
+    def describe(self) -> str:
+        """Return the recipe in a sentence."""
+        parts = [
+            f"{self.num_epochs} epoch{'s' * (self.num_epochs > 1)} of batches of {self.batch_size}"
+        ]
+        step = f"{self.optimizer}, learning rate {self.lr:g}"
+        if self.momentum:
+            step += f", {'Nesterov ' * self.nesterov}momentum {self.momentum:g}"
+        if self.weight_decay:
+            step += f", weight decay {self.weight_decay:g}"
+        parts.append(step)
+        if self.schedule:
+            parts.append(f"{self.schedule} schedule with {100 * self.warmup:.0f} % warm-up")
+        if self.augment:
+            parts.append(f"random {' and '.join(self.augment)}")
+        if self.grad_clip:
+            parts.append(f"gradients clipped to norm {self.grad_clip:g}")
+        if self.num_images:
+            parts.append(f"the first {self.num_images:,} images only")
+        return "; ".join(parts)
+
+
+class OneCycle:
+    """The share of the highest learning rate at a step: straight up, then straight down.
+
+    After Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+    Learning Rates", 2018, without the last phase.
+    """
+
+    def __init__(self, num_steps: int, warmup: float):
+        self.num_steps = num_steps
+        self.top = max(1, round(warmup * num_steps))  # the step with the whole rate
+
+    def __call__(self, step: int) -> float:
+        rising = (step + 1) / (self.top + 1)
+        falling = (self.num_steps - step) / max(1, self.num_steps - self.top)
+        return max(0.0, min(rising, falling))
+
+
+def augmentation(names):
+    """Return a function that applies the named augmentations in turn; ``None`` for none."""
+    if not names:
+        return None
+
+    def augment(images):
+        for name in names:
+            images = AUGMENTATIONS[name](images)
+        return images
+
+    augment.__qualname__ = "+".join(names)  # how a checkpoint calls it
+    return augment
+
+
+def train(recipe: Recipe, model: nn.Module, train_set, test_set=None, **settings) -> loop.History:
+    """Train ``model`` by the recipe on its own device; ``settings`` go to ``training.fit``."""
+    device = loop.device_of(model)
+    model.to(memory_format=speed.fast_memory_format(device))
+    train_batches, test_batches = recipe.make_batches(train_set, test_set, device)
+    optimizer = recipe.make_optimizer(model)
+    return loop.fit(
+        model,
+        train_batches,
+        test_batches,
+        optimizer=optimizer,
+        scheduler=recipe.make_scheduler(optimizer, len(train_batches)),
+        **recipe.fit_settings(device) | settings,
+    )
+
+
+def _budgets(name: str, cpu: Recipe, gpu: dict | None = None, smoke: dict | None = None) -> dict:
+    """One recipe per budget; one that differs from ``cpu`` has a name of its own."""
+    recipes = {"smoke": dataclasses.replace(cpu, name=f"{name}_smoke", **(smoke or {})), "cpu": cpu}
+    recipes["gpu"] = dataclasses.replace(cpu, name=f"{name}_gpu", **gpu) if gpu else cpu
+    return recipes
+
+
+MLP = _budgets(
+    "mlp",
+    Recipe(
+        name="mlp",
+        model="mlp",
+        dataset="mnist",
+        batch_size=64,
+        num_epochs=5,
+        optimizer="Adam",
+        lr=0.001,
+        mean=0.0,
+        std=1.0,
+    ),
+    smoke={"num_epochs": 1, "num_images": 1000},
+)
+
+# The lecture's exercise 1, with its double softmax and without.
+_EXERCISE_1 = {
+    "dataset": "cifar10",
+    "batch_size": 8,
+    "num_epochs": 4,
+    "lr": 0.001,
+    "momentum": 0.9,
+    "eval_batch_size": 1000,  # so small a network answers 250 images before two threads have met
+}
+_EXERCISE_1_SMOKE = {"num_epochs": 2, "num_images": 2000}
+CNN_DOUBLE_SOFTMAX = _budgets(
+    "cnn_double_softmax",
+    Recipe(name="cnn_double_softmax", model="cnn_softmax", **_EXERCISE_1),
+    smoke=_EXERCISE_1_SMOKE,
+)
+CNN_LOGITS = _budgets(
+    "cnn_logits",
+    Recipe(name="cnn_logits", model="cnn", **_EXERCISE_1),
+    smoke=_EXERCISE_1_SMOKE,
+)
+
+_VGG = {
+    "dataset": "cifar10",
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 5e-4,
+    "schedule": "one-cycle",
+    "fast": True,
+}
+VGG11 = _budgets(
+    "vgg11",
+    Recipe(
+        name="vgg11_cpu",
+        model="vgg11",
+        batch_size=64,
+        num_epochs=3,
+        lr=0.03,
+        augment=("flip",),
+        grad_clip=5.0,
+        **_VGG,
+    ),
+    gpu={"batch_size": 128, "num_epochs": 60, "lr": 0.05, "augment": ("flip", "crop")},
+    smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
+)
+VGG16 = _budgets(
+    "vgg16",
+    Recipe(
+        name="vgg16_cpu",
+        model="vgg16",
+        batch_size=64,
+        num_epochs=2,
+        num_images=25_000,  # half of them: notebook 05 has other networks to train as well
+        lr=0.03,
+        augment=("flip",),
+        grad_clip=5.0,
+        **_VGG,
+    ),
+    gpu={
+        "batch_size": 128,
+        "num_epochs": 100,
+        "num_images": None,
+        "lr": 0.05,
+        "augment": ("flip", "crop"),
+    },
+    smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
+)
+
+# Longer than a lesson: how far a CPU gets in an hour or less, on the way to the gpu recipes.
+_LONG = {"augment": ("flip", "crop"), "num_images": None}
+VGG11_LONG = _budgets(
+    "vgg11_long",
+    dataclasses.replace(VGG11["cpu"], name="vgg11_long", num_epochs=6, **_LONG),
+    smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
+)
+VGG16_LONG = _budgets(
+    "vgg16_long",
+    dataclasses.replace(VGG16["cpu"], name="vgg16_long", num_epochs=3, **_LONG),
+    smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
+)
+
+RECIPES = {
+    "mlp": MLP,
+    "cnn_double_softmax": CNN_DOUBLE_SOFTMAX,
+    "cnn_logits": CNN_LOGITS,
+    "vgg11": VGG11,
+    "vgg16": VGG16,
+    "vgg11_long": VGG11_LONG,
+    "vgg16_long": VGG16_LONG,
+}

@@ -1,0 +1,103 @@
+"""Reference runs: what the recipes reach on the real data, measured by a command and kept as JSON.
+
+``python -m labutils reference cnn_logits --seeds 0 1 2`` trains and writes
+``data/reference_runs/cnn_logits.json``; ``load_reference("cnn_logits")`` reads it for a notebook.
+"""
+
+import json
+import statistics
+from pathlib import Path
+
+from labutils.training.loop import History
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+FOLDERS = (_PACKAGE.parent / "data" / "reference_runs", _PACKAGE.parent / "labutils_reference_runs")
+
+
+class ReferenceRuns:
+    """The runs of one recipe, a run per seed.
+
+    Attributes:
+        name: of the recipe and of the file.
+        recipe: the recipe's fields, a dictionary.
+        runs: a dictionary per seed with lists by epoch (``train_loss``, ``test_loss``,
+            ``test_accuracy``, ``seconds``), ``running_loss`` (a list per epoch), and what it ran
+            on.
+    """
+
+    def __init__(self, name: str, recipe: dict, runs: list[dict]):
+        self.name = name
+        self.recipe = recipe
+        self.runs = runs
+
+    @property
+    def num_seeds(self) -> int:
+        return len(self.runs)
+
+    def values(self, key: str) -> list[list[float]]:
+        """Return the values of every seed, epoch by epoch: ``[epochs][seeds]``."""
+        try:
+            return [list(epoch) for epoch in zip(*(run[key] for run in self.runs), strict=True)]
+        except KeyError:
+            known = ", ".join(k for k, v in self.runs[0].items() if isinstance(v, list))
+            raise KeyError(f"{self.name} has no {key!r}; it has {known}") from None
+
+    def median(self, key: str) -> list[float]:
+        """Return the median over the seeds, epoch by epoch."""
+        return [statistics.median(epoch) for epoch in self.values(key)]
+
+    def low(self, key: str) -> list[float]:
+        """Return the lowest seed's value, epoch by epoch."""
+        return [min(epoch) for epoch in self.values(key)]
+
+    def high(self, key: str) -> list[float]:
+        """Return the highest seed's value, epoch by epoch."""
+        return [max(epoch) for epoch in self.values(key)]
+
+    def band(self, key: str) -> tuple[list[float], list[float]]:
+        """Return ``(lowest, highest)`` over the seeds, epoch by epoch."""
+        return self.low(key), self.high(key)
+
+    def describe(self) -> str:
+        """Return a sentence: how many seeds, on what, and where they ended."""
+        low, high = self.low("test_accuracy")[-1], self.high("test_accuracy")[-1]
+        reached = f"{100 * low:.1f} %" if low == high else f"{100 * low:.1f} to {100 * high:.1f} %"
+        epochs = len(self.median("test_accuracy"))
+        seeds = "1 seed" if self.num_seeds == 1 else f"{self.num_seeds} seeds"
+        devices = ", ".join(sorted({run["device"] for run in self.runs}))
+        return (
+            f"Reference run {self.name}: {seeds} on {self.recipe['dataset']} ({devices}), test "
+            f"accuracy {reached} after {epochs} epoch{'s' * (epochs != 1)}."
+        )
+
+    def table(self) -> str:
+        """Return the median over the seeds as a text table, one line per epoch."""
+        keys = ("train_loss", "test_loss", "test_accuracy")
+        return History(**{k: self.median(k) for k in keys if k in self.runs[0]}).table()
+
+    def __repr__(self):
+        return self.describe()
+
+
+def load_reference(name: str, *, missing_ok: bool = False) -> ReferenceRuns | None:
+    """Return the reference runs of a recipe (``recipe.name``).
+
+    Args:
+        missing_ok: return ``None``, and say so in a line, where there are none.
+
+    Raises:
+        FileNotFoundError: there is no such file; the message names those that exist.
+    """
+    for folder in FOLDERS:
+        path = folder / f"{name}.json"
+        if path.exists():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return ReferenceRuns(content["name"], content["recipe"], content["runs"])
+    if missing_ok:
+        print(f"No reference run {name} has been measured yet.")
+        return None
+    there = sorted({path.stem for folder in FOLDERS for path in folder.glob("*.json")})
+    raise FileNotFoundError(
+        f"there is no reference run {name!r}; there are: {', '.join(there) or 'none'}. "
+        "Measure one with `python -m labutils reference NAME`."
+    )
