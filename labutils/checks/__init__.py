@@ -1,11 +1,11 @@
 """Checks of the exercises: ``softmax = check.softmax(softmax)`` says what is wrong and goes on.
 
-:data:`EXERCISES` maps each exercise's name to its :class:`~labutils.checks.core.Exercise`.
+:data:`EXERCISES` maps each exercise's name to its :class:`Exercise`.
 """
 
 import importlib
 
-from labutils.checks.core import Check, Exercise, Result
+from labutils.checks.frame.exercise import Check, Exercise, Result
 
 __all__ = ["EXERCISES", "Exercise", "Result", "check"]
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from labutils.checks.core import Exercise, Wrong
-from labutils.checks.networks import Network, expect_num_classes, judge
+from labutils.checks.frame.ask import Wrong
+from labutils.checks.frame.exercise import Exercise
+from labutils.checks.judges.networks import Network, expect_num_classes, judge
 from labutils.checks.output_sizes import (
     examine_alexnet_shapes,
     examine_conv_output_size,

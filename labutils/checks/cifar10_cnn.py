@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labutils.checks import networks
-from labutils.checks.core import Exercise, Mistake, Wrong, ask, compare, describe
-from labutils.checks.probe import (
+from labutils.checks.frame.ask import Wrong, ask, describe
+from labutils.checks.frame.exercise import Exercise
+from labutils.checks.judges import networks
+from labutils.checks.judges.predictors import (
     Probe,
     examine_graph,
     examine_labels,
@@ -16,6 +17,7 @@ from labutils.checks.probe import (
     examine_use,
     probabilities_mistakes,
 )
+from labutils.checks.judges.values import WrongValue, compare
 
 NOTEBOOK = "03_cifar10_cnn"
 
@@ -70,7 +72,7 @@ def _expect_float32(got, call: str) -> None:
     )
 
 
-def _normalize_mistakes(images: Tensor) -> Iterator[Mistake]:
+def _normalize_mistakes(images: Tensor) -> Iterator[WrongValue]:
     n, h, w, c = images.shape
     layouts = [
         (lambda x: x.permute(0, 3, 1, 2), "", ""),
@@ -183,7 +185,7 @@ def _normalize_mistakes(images: Tensor) -> Iterator[Mistake]:
     for move, layout, layout_hint in layouts:
         for value, scale, scale_hint in scales:
             if layout or scale:
-                yield Mistake(move(value), layout or scale, layout_hint or scale_hint)
+                yield WrongValue(move(value), layout or scale, layout_hint or scale_hint)
 
 
 # --- CNN ------------------------------------------------------------------------------------

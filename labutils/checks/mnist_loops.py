@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from labutils.checks.core import Wrong, ask, close, describe, expect_number, show
-from labutils.checks.faraway import FarAway
+from labutils.checks.frame.ask import Wrong, ask, close, describe, expect_number, show
+from labutils.checks.judges.faraway import FarAway
 
 # --- what they are tried on -----------------------------------------------------------------
 

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from labutils.checks import networks
-from labutils.checks.core import (
-    Exercise,
-    Mistake,
+from labutils.checks.frame.ask import (
     Wrong,
     ask,
     close,
@@ -22,6 +19,9 @@ from labutils.checks.core import (
     expect_tensor,
     show,
 )
+from labutils.checks.frame.exercise import Exercise
+from labutils.checks.judges import networks
+from labutils.checks.judges.values import WrongValue
 from labutils.checks.mnist_loops import (
     examine_accuracy,
     examine_train_one_epoch,
@@ -158,94 +158,94 @@ _LAYOUT = (
 )
 
 
-def _image_mistakes(images: Tensor, index: int) -> list[Mistake]:
+def _image_mistakes(images: Tensor, index: int) -> list[WrongValue]:
     raw = images[index].float()
     x = raw[None]
     wrapped = ((images[index] - 128) / 127)[None]
     mistakes = [
-        Mistake(
+        WrongValue(
             x,
             "the image with values from 0 to 255",
             "uint8 runs from 0 to 255: divide by 255 to get to [0, 1].",
         ),
-        Mistake(
+        WrongValue(
             raw,
             "the image as it was handed over",
             "Two things are missing: values in [0, 1] instead of 0 to 255, and the channel "
             "dimension in front.",
         ),
-        Mistake(raw / 255, "the image without its channel dimension", _LAYOUT),
-        Mistake(
+        WrongValue(raw / 255, "the image without its channel dimension", _LAYOUT),
+        WrongValue(
             (raw / 255)[..., None],
             "the image with the channel last",
             "PyTorch puts channels first: (1, 28, 28), not (28, 28, 1).",
         ),
-        Mistake(
+        WrongValue(
             (raw / 255).flatten(),
             "the image as one row of 784 numbers",
             "Flattening is the model's business (an MLP needs it, a CNN must not have it). Keep "
             "(1, 28, 28).",
         ),
-        Mistake(
+        WrongValue(
             x / 127.5 - 1,
             "the image scaled to [-1, 1]",
             "That is the normalisation with mean 0.5 and standard deviation 0.5. Here [0, 1] is "
             "asked for: divide by 255 and stop.",
         ),
-        Mistake(
+        WrongValue(
             (x / 255 - 0.1307) / 0.3081,
             "the image with MNIST's mean subtracted, divided by its standard deviation",
             "That standardises the data, which is another good idea. Here [0, 1] is asked for.",
         ),
-        Mistake(
+        WrongValue(
             x / 256,
             "the image divided by 256",
             "There are 256 values, but the largest is 255: divide by 255 so that white becomes 1.",
         ),
-        Mistake(
+        WrongValue(
             (x // 255),
             "the image after an integer division",
             "`//` throws the fraction away, so that nearly every pixel is 0: use `/`.",
         ),
-        Mistake(
+        WrongValue(
             x / x.max(),
             "the image divided by its own brightest pixel",
             "Every image must be scaled alike: divide by 255, not by the maximum of the image.",
         ),
-        Mistake(
+        WrongValue(
             x / images.max(),
             "the image divided by the brightest pixel of the dataset",
             "The scale must not depend on the data at hand: divide by 255, the largest uint8.",
         ),
-        Mistake(
+        WrongValue(
             (x - raw.min()) / (raw.max() - raw.min()),
             "the image stretched from its own darkest to its own brightest pixel",
             "Min-max scaling depends on the image: divide by 255, the same for all.",
         ),
-        Mistake(
+        WrongValue(
             wrapped,
             "the image after a subtraction in uint8",
             "uint8 has no negative numbers: 0 - 128 wraps around to 128. Convert to float first.",
         ),
-        Mistake(
+        WrongValue(
             (x / 255).mT,
             "the image turned over (rows and columns swapped)",
             "Something transposes the image: a permute or reshape too many.",
         ),
-        Mistake(
+        WrongValue(
             1 - x / 255, "the negative of the image", "Black is 0 and white is 1, as in MNIST."
         ),
-        Mistake(
+        WrongValue(
             images[:, None] / 255,
             "all images at once",
             "dataset[index] is one image: use the index.",
         ),
-        Mistake(
+        WrongValue(
             images / 255,
             "all images at once",
             "dataset[index] is one image: use the index, and add the channel dimension.",
         ),
-        Mistake(
+        WrongValue(
             x / 255 / 255,
             "the image divided by 255 twice",
             "Divided by 255 in two places (in __init__ and in __getitem__, or beside ToTensor, "
@@ -260,7 +260,7 @@ def _image_mistakes(images: Tensor, index: int) -> list[Mistake]:
             if other == 0
             else "Indices count from 0, and image and label share the same index."
         )
-        mistakes.append(Mistake(images[other][None] / 255, f"image number {other}", hint))
+        mistakes.append(WrongValue(images[other][None] / 255, f"image number {other}", hint))
     return mistakes
 
 

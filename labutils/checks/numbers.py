@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from labutils.checks.core import Wrong, ask, expect_number
+from labutils.checks.frame.ask import Wrong, ask, expect_number
 
 Case = tuple[tuple, dict]  # positional and named arguments
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from labutils.checks.core import Wrong, ask, describe, expect_number
+from labutils.checks.frame.ask import Wrong, ask, describe, expect_number
 from labutils.checks.numbers import plain, recognise
 
 # --- conv_output_size -----------------------------------------------------------------------

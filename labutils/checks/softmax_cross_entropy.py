@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labutils.checks.core import Exercise, Mistake, Wrong, ask, close, compare, expect_tensor, show
+from labutils.checks.frame.ask import Wrong, ask, close, expect_tensor, show
+from labutils.checks.frame.exercise import Exercise
+from labutils.checks.judges.values import WrongValue, compare
 
 NOTEBOOK = "01_softmax_cross_entropy"
 
@@ -52,60 +54,60 @@ def _compare_softmax(answer: Callable, z: Tensor, call: str) -> None:
         "over the classes, dim=-1."
     )
     mistakes = [
-        Mistake(torch.softmax(z, 0), "a softmax over the batch (dim=0)", batch),
-        Mistake(
+        WrongValue(torch.softmax(z, 0), "a softmax over the batch (dim=0)", batch),
+        WrongValue(
             e / e.sum(),
             "e^z divided by the sum over all samples",
             "Divide each row by its own sum: the whole tensor must not sum to 1, every row must.",
         ),
-        Mistake(
+        WrongValue(
             e / e.sum(-1),
             "e^z divided by the row sums, laid out along the wrong dimension",
             "A sum drops its dimension, and broadcasting lines the rest up from the right: keep "
             "the dimension with keepdim=True.",
         ),
-        Mistake(
+        WrongValue(
             e,
             "e^z, not normalised",
             "The exponential makes scores positive; to become probabilities they must still be "
             "divided by their sum.",
         ),
-        Mistake(
+        WrongValue(
             z / z.sum(-1, keepdim=True),
             "the scores divided by their sum, without an exponential",
             "Scores can be negative or sum to zero. Take the exponential of each score first; "
             "then divide by the sum.",
         ),
-        Mistake(
+        WrongValue(
             torch.log_softmax(z, -1),
             "the logarithm of the softmax",
             "That is log-softmax: these are log-probabilities. Probabilities lie between 0 and 1.",
         ),
-        Mistake(
+        WrongValue(
             torch.sigmoid(z),
             "a sigmoid of each score on its own",
             "A sigmoid looks at one score alone, so its rows do not sum to 1. Softmax compares the "
             "scores of a row with each other.",
         ),
-        Mistake(
+        WrongValue(
             torch.softmax(-z, -1),
             "a softmax of the negated scores",
             "The largest score must get the largest probability: look for a minus too many in the "
             "exponent.",
         ),
-        Mistake(
+        WrongValue(
             best,
             "1 for the largest score and 0 elsewhere",
             "That is argmax as one-hot. Softmax is its soft relative: the second best gets a share "
             "too.",
         ),
-        Mistake(
+        WrongValue(
             z.argmax(-1).float(),
             "the index of the largest score",
             "argmax decides for a class; softmax gives a probability for every class, in the "
             "shape of z.",
         ),
-        Mistake(
+        WrongValue(
             2**z / (2**z).sum(-1, keepdim=True),
             "powers of 2, normalised",
             "Softmax is built with the base e: torch.exp.",
@@ -114,7 +116,7 @@ def _compare_softmax(answer: Callable, z: Tensor, call: str) -> None:
     for wrong_max in (z.amax(0), z.amax(-1)):  # subtracted along the wrong dimension
         shifted = (z - wrong_max).exp()
         mistakes.append(
-            Mistake(
+            WrongValue(
                 shifted / shifted.sum(-1, keepdim=True),
                 "the softmax of scores shifted differently within one row",
                 "Only a shift by the same number for the whole row leaves its softmax unchanged: "
@@ -131,7 +133,7 @@ def _examine_large_scores(answer: Callable) -> None:
         "subtract the row's maximum before the exponential, then no exponent is above 0."
     )
     z = torch.tensor([1000.0, 1001.0, 1002.0])
-    clipped = Mistake(
+    clipped = WrongValue(
         torch.full((3,), 1 / 3),
         "the same for every class",
         "Did you clip the scores? Then all large ones become equal. Shift them instead: subtract "
@@ -189,7 +191,7 @@ def examine_cross_entropy(answer: Callable) -> None:
     # p > 0 where q = 0
     p, q = torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])
     call = "cross_entropy([0.5, 0.5], [1, 0])"
-    left_out = Mistake(
+    left_out = WrongValue(
         torch.tensor(0.0),
         "the sum without the entries where q is 0",
         "Leave out entries by p, not by q: where p > 0 and q = 0 something was called impossible "
@@ -210,90 +212,90 @@ def _compare_cross_entropy(answer: Callable, p: Tensor, q: Tensor) -> None:
     expected = oracle_cross_entropy(p, q)
     terms = -p * q.log()
     mistakes = [
-        Mistake(
+        WrongValue(
             oracle_cross_entropy(q, p),
             "the cross-entropy of q and p, the arguments swapped",
             "The first argument p holds the true probabilities and weighs; the logarithm belongs "
             "to the prediction q.",
         ),
-        Mistake(
+        WrongValue(
             -expected,
             "the right value with the wrong sign",
             "Logarithms of probabilities are negative: the minus in front makes the sum positive.",
         ),
-        Mistake(
+        WrongValue(
             terms.mean(),
             "the mean of the terms",
             "Sum over the classes: p already weighs the terms, there is nothing more to average.",
         ),
-        Mistake(
+        WrongValue(
             terms,
             "the terms, not yet summed",
             "One number is asked for: add the terms up.",
         ),
-        Mistake(
+        WrongValue(
             -terms,
             "the terms p log q, one for each class",
             "Two things are missing: the minus in front, and the sum over the classes.",
         ),
-        Mistake(
+        WrongValue(
             -(p * q.log2()).sum(),
             "the cross-entropy in bits",
             "A base-2 logarithm counts bits. Nats come from the natural logarithm, torch.log.",
         ),
-        Mistake(
+        WrongValue(
             -(p * q.log10()).sum(),
             "the cross-entropy with base-10 logarithms",
             "log10 is neither bits nor nats: use the natural logarithm, torch.log.",
         ),
-        Mistake(
+        WrongValue(
             (p * (p.log() - q.log())).sum(),
             "the Kullback-Leibler divergence of p and q",
             "KL is cross-entropy minus the entropy of p: the logarithm of p does not belong here.",
         ),
-        Mistake(
+        WrongValue(
             (q * (q.log() - p.log())).sum(),
             "the Kullback-Leibler divergence of q and p",
             "That is a KL divergence, and with swapped arguments: only log q is needed, weighed "
             "by p.",
         ),
-        Mistake(
+        WrongValue(
             -(p * p.log()).sum(),
             "the entropy of p",
             "That is H(p), which never looks at the prediction: the logarithm is of q.",
         ),
-        Mistake(
+        WrongValue(
             -q[p.argmax()].log(),
             "-log q of the likeliest class alone",
             "That holds for one-hot p only. Every class counts with its weight p.",
         ),
-        Mistake(
+        WrongValue(
             -q.log().sum(),
             "the sum of -log q, not weighed by p",
             "Weigh each -log q with the true probability p of its class.",
         ),
-        Mistake(
+        WrongValue(
             F.cross_entropy(q, p),
             "F.cross_entropy, which takes q for logits",
             "F.cross_entropy applies softmax to its first argument; q already holds probabilities.",
         ),
-        Mistake(
+        WrongValue(
             F.binary_cross_entropy(q, p, reduction="sum"),
             "a binary cross-entropy of every class",
             "The (1-p) log(1-q) terms belong to yes/no questions. Here the classes share one "
             "distribution: -p log q alone.",
         ),
-        Mistake(
+        WrongValue(
             F.binary_cross_entropy(q, p),
             "the mean of binary cross-entropies",
             "Neither (1-p) log(1-q) terms nor a mean: sum -p log q over the classes.",
         ),
-        Mistake(
+        WrongValue(
             ((p - q) ** 2).sum(),
             "the squared error",
             "Squared differences are another loss: this one is built from log q.",
         ),
-        Mistake(
+        WrongValue(
             ((p - q) ** 2).mean(),
             "the mean squared error",
             "The mean of squared differences is another loss: this one is built from log q.",
@@ -355,61 +357,61 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
         "themselves: apply it once."
     )
     mistakes = [
-        Mistake(
+        WrongValue(
             F.cross_entropy(probabilities, targets),
             "the loss of a softmax of a softmax",
             twice,
         ),
-        Mistake(
+        WrongValue(
             -logits.log_softmax(0)[rows, targets].mean(),
             "the loss of a softmax over the batch (dim=0)",
             "Your softmax runs over the samples of the batch. The classes are dim=1, or dim=-1.",
         ),
-        Mistake(
+        WrongValue(
             each.sum(),
             "the sum of the losses",
             "A sum grows with the batch: take the mean over the batch.",
         ),
-        Mistake(
+        WrongValue(
             each,
             "the loss of each sample",
             "Each sample has its loss now; take their mean to get one number.",
         ),
-        Mistake(
+        WrongValue(
             each.sum() / (n * k),
             "the sum of the losses divided by N·K",
             "Divide by the number of samples N only: each sample contributes one term, not K. (A "
             "mean over an N×K matrix counts the zeros too.)",
         ),
-        Mistake(
+        WrongValue(
             -expected,
             "the right value with the wrong sign",
             "The loss is minus the log-probability of the target: it is never negative.",
         ),
-        Mistake(
+        WrongValue(
             -picked.mean(),
             "minus the target's logit, without the normalisation",
             "A logit alone is no log-probability: the log of the sum of all exponentials must be "
             "subtracted from it.",
         ),
-        Mistake(
+        WrongValue(
             -probabilities[rows, targets].mean(),
             "minus the mean probability of the targets",
             "The logarithm is missing. F.nll_loss does not take it either: it wants "
             "log-probabilities.",
         ),
-        Mistake(
+        WrongValue(
             -probabilities[rows, targets].mean().log(),
             "the logarithm of the mean probability",
             "First the logarithm of each sample's probability, then the mean: they do not commute.",
         ),
-        Mistake(
+        WrongValue(
             expected / torch.log(torch.tensor(2.0)),
             "the loss in bits",
             "log2 measures in bits; the natural logarithm is meant.",
         ),
         *(
-            Mistake(
+            WrongValue(
                 (logits.logsumexp(-1) - shift - picked).mean(),
                 "the loss with the maximum still subtracted from the log-sum-exp",
                 "You shifted inside the exponential; add the maximum back outside the logarithm: "
@@ -418,7 +420,7 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
             for shift in (logits.amax(-1), logits.amax())
         ),
         *(
-            Mistake(
+            WrongValue(
                 value,
                 "the loss with log-sum-exp over the batch (dim=0)",
                 "Your log-sum-exp adds up the samples. It runs over the classes of one sample, "
@@ -430,7 +432,7 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
             )
         ),
         *(
-            Mistake(
+            WrongValue(
                 value,
                 "a sum from which a mean was subtracted",
                 "Only one of the two parts was divided by N. Take the difference for each sample "
@@ -441,41 +443,41 @@ def _compare_loss(answer: Callable, logits: Tensor, targets: Tensor) -> None:
                 logits.logsumexp(-1).mean() - picked.sum(),
             )
         ),
-        Mistake(
+        WrongValue(
             ((logits - logits.amax(-1)).exp().sum(-1).log() + logits.amax(-1) - picked).mean(),
             "the loss of logits shifted differently within one row",
             "A maximum of shape (N,) lines up with the columns, not the rows: keep it (N, 1) with "
             "keepdim=True while you subtract it.",
         ),
-        Mistake(
+        WrongValue(
             -logits.log_softmax(-1)[:, targets].mean(),
             "a mean over every pair of sample and target",
             "logits[:, targets] picks the columns of all targets for every row, N×N numbers. You "
             "want one per row: row i, column targets[i].",
         ),
-        Mistake(
+        WrongValue(
             -logits.log_softmax(-1)[targets, rows].mean(),
             "the loss with rows and columns mixed up",
             "The first index is the sample, the second the class: row i, column targets[i].",
         ),
-        Mistake(
+        WrongValue(
             -logits.log_softmax(-1).amax(-1).mean(),
             "-log of the largest probability",
             "The largest probability is what the model believes; the loss looks at the target's "
             "probability, believed or not.",
         ),
-        Mistake(
+        WrongValue(
             -logits.log_softmax(-1).mean(),
             "the mean over all classes",
             "The targets did not enter: only the target's log-probability of each row counts.",
         ),
-        Mistake(
+        WrongValue(
             -(targets * logits.log_softmax(-1)).sum() / n,
             "the log-probabilities weighed with the class numbers",
             "The targets are class numbers, not one-hot rows: pick entries by number, or make "
             "them one-hot first.",
         ),
-        Mistake(
+        WrongValue(
             F.mse_loss(probabilities, F.one_hot(targets, k).float()),
             "a mean squared error",
             "Squared errors are another loss: this one is -log of the target's probability.",
@@ -607,68 +609,68 @@ def _compare_grad(answer: Callable, logits: Tensor, targets: Tensor) -> None:
     transposed = p.clone()
     transposed[targets, torch.arange(n)] -= 1
     mistakes = [
-        Mistake(
+        WrongValue(
             p - y,
             "the gradient of the summed loss",
             "The loss is a mean over N samples, so each row carries a factor 1/N.",
         ),
-        Mistake(
+        WrongValue(
             -expected,
             "the right gradient with the wrong sign",
             "Raising the target's logit lowers the loss, so its entry is negative: softmax minus "
             "one-hot, not the other way round.",
         ),
-        Mistake(
+        WrongValue(
             y - p,
             "one-hot minus softmax, not divided by N",
             "Two things: it is softmax minus one-hot (the target's entry is negative), and the "
             "mean over the batch divides it by N.",
         ),
-        Mistake(
+        WrongValue(
             p / n,
             "the softmax divided by N",
             "The target's part is missing: subtract 1 at each row's target, before dividing by N.",
         ),
-        Mistake(
+        WrongValue(
             p,
             "the softmax alone",
             "The softmax is only half of the formula: subtract the one-hot targets, and divide "
             "by N.",
         ),
-        Mistake(
+        WrongValue(
             -y / p / n,
             "the gradient with respect to the probabilities",
             "-y/p is the derivative by the probabilities. The chain goes on through softmax to the "
             "logits, and there it becomes simple.",
         ),
-        Mistake(
+        WrongValue(
             -y / p,
             "the gradient with respect to the probabilities, not divided by N",
             "-y/p stops at the probabilities: go on through the softmax to the logits. And the "
             "mean brings 1/N.",
         ),
-        Mistake(
+        WrongValue(
             (p - y) / (n * k),
             "the gradient divided by N·K",
             "The mean is over the N samples only; the classes of one sample are not averaged.",
         ),
-        Mistake(
+        WrongValue(
             (p - y) / k,
             "the gradient divided by K",
             "The mean runs over the N samples, not over the K classes: divide by N.",
         ),
-        Mistake(
+        WrongValue(
             (logits - y) / n,
             "logits minus one-hot",
             "The softmax is missing: the formula compares probabilities with the one-hot targets.",
         ),
-        Mistake(
+        WrongValue(
             (p - y).mean(0),
             "the mean over the batch",
             "Every sample has logits of its own, so the gradient has the shape of the logits: "
             "divide by N, do not sum over the samples.",
         ),
-        Mistake(
+        WrongValue(
             F.cross_entropy(logits, targets),
             "the loss itself",
             "Its gradient is asked for: one number for each logit, in the shape of the logits.",
@@ -702,7 +704,7 @@ def _compare_grad(answer: Callable, logits: Tensor, targets: Tensor) -> None:
             "The targets are class numbers: make them one-hot before subtracting.",
         ),
     ):
-        mistakes += [Mistake(candidate / n, name, hint), Mistake(candidate, name, hint)]
+        mistakes += [WrongValue(candidate / n, name, hint), WrongValue(candidate, name, hint)]
     shape = "Every logit gets its own derivative: the gradient has the shape of the logits."
     hint = "The formula: softmax minus one-hot targets, divided by the number of samples."
     call = f"cross_entropy_grad({show(logits)}, {show(targets)})"

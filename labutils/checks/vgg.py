@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from labutils.checks import networks
-from labutils.checks.core import Wrong, ask, describe
+from labutils.checks.frame.ask import Wrong, ask, describe
+from labutils.checks.judges import networks
 
 CONFIGURATION_A = [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
 CONFIGURATION_D = [64, 64, "M", 128, 128, "M"] + [256] * 3 + ["M"] + ([512] * 3 + ["M"]) * 2

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from labutils.checks import vgg
-from labutils.checks.core import Exercise, Wrong, ask, expect_number
+from labutils.checks.frame.ask import Wrong, ask, expect_number
+from labutils.checks.frame.exercise import Exercise
 from labutils.checks.numbers import plain, recognise
 
 NOTEBOOK = "04_vgg11"

@@ -7,14 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labutils.checks import vgg
-from labutils.checks.core import Exercise, Mistake, Wrong, ask, close, compare, expect_tensor, show
-from labutils.checks.probe import (
+from labutils.checks.frame.ask import Wrong, ask, close, expect_tensor, show
+from labutils.checks.frame.exercise import Exercise
+from labutils.checks.judges.predictors import (
     Probe,
     examine_graph,
     examine_left_alone,
     examine_use,
     probabilities_mistakes,
 )
+from labutils.checks.judges.values import WrongValue, compare
 
 NOTEBOOK = "05_vgg16_dropout"
 
@@ -47,7 +49,7 @@ def _examine_evaluation(answer: Callable) -> None:
                 "Dropout is for training only: when training is False, give x back.",
             )
         mistakes = [
-            Mistake(
+            WrongValue(
                 x * (1 - p),
                 "x · (1 - p)",
                 "Scaling in evaluation belongs to the older form of dropout. The inverted one "
@@ -56,7 +58,7 @@ def _examine_evaluation(answer: Callable) -> None:
         ]
         if p < 1:
             mistakes.append(
-                Mistake(
+                WrongValue(
                     x / (1 - p),
                     "x / (1 - p)",
                     "In evaluation nothing is dropped, so nothing needs to be made up for: the "
@@ -259,52 +261,52 @@ def _expect_called(model: Probe, number: int) -> None:
         )
 
 
-def _ensemble_mistakes(logits: Tensor) -> Iterator[Mistake]:
+def _ensemble_mistakes(logits: Tensor) -> Iterator[WrongValue]:
     """``logits`` [M, N, K] of the members, in order."""
     members = F.softmax(logits, dim=2)
     mean, count = members.mean(0), len(logits)
     votes = F.one_hot(logits.argmax(2), logits.shape[2]).float()
-    yield Mistake(
+    yield WrongValue(
         F.softmax(logits.mean(0), dim=1),
         "the softmax of the mean logits",
         "The mean is taken of the logits, before the softmax. A member with large logits would "
         "outvote the others: average the probabilities.",
     )
-    yield Mistake(
+    yield WrongValue(
         logits.mean(0),
         "the mean of the logits",
         "There is no softmax: average probabilities, not logits.",
     )
-    yield Mistake(
+    yield WrongValue(
         members.sum(0),
         "the sum of the probabilities",
         "The rows sum to the number of models: divide by it.",
     )
     for value in (votes.mean(0), votes.sum(0)):
-        yield Mistake(
+        yield WrongValue(
             value,
             "a count of votes",
             "A majority vote forgets how sure each member is. Average the probabilities "
             "themselves, before any argmax.",
         )
-    yield Mistake(
+    yield WrongValue(
         mean.argmax(1),
         "the labels",
         "That is the decision. Return the mean probabilities, [N, K]; whoever wants labels takes "
         "the argmax of them.",
     )
     for value in (members[-1], logits[-1]):
-        yield Mistake(
+        yield WrongValue(
             value,
             "what the last model says",
             "Only the last member counts: the loop overwrites the result instead of adding to it.",
         )
-    yield Mistake(
+    yield WrongValue(
         members[-1] / count,
         "what the last model says, divided by the number of models",
         "The loop overwrites the sum with the last member, so the mean is of one model only.",
     )
-    yield Mistake(members[0], "what the first model says", "Only the first member counts.")
+    yield WrongValue(members[0], "what the first model says", "Only the first member counts.")
     running = members[0]
     for member in members[1:]:
         running = (running + member) / 2
@@ -312,33 +314,33 @@ def _ensemble_mistakes(logits: Tensor) -> Iterator[Mistake]:
     for member in members:
         from_zero = (from_zero + member) / 2
     for value in (running, from_zero):
-        yield Mistake(
+        yield WrongValue(
             value,
             "a mean of means",
             "Halving at every step gives the last member half of all the weight. Sum first, then "
             "divide once by the number of models.",
         )
-    yield Mistake(
+    yield WrongValue(
         F.softmax(mean, dim=1),
         "a softmax of the mean probabilities",
         "The mean of probabilities sums to 1 already; another softmax flattens it.",
     )
-    yield Mistake(
+    yield WrongValue(
         members.amax(0),
         "the largest probability among the members",
         "The largest of the members' probabilities do not sum to 1: take their mean.",
     )
-    yield Mistake(
+    yield WrongValue(
         F.softmax(logits, dim=1).mean(0),
         "the mean of softmaxes over the batch",
         "The columns sum to 1, not the rows: each member's softmax goes over the classes, dim=1.",
     )
-    yield Mistake(
+    yield WrongValue(
         F.softmax(logits, dim=0).mean(0),
         "the mean of softmaxes over the members",
         "This softmax runs over the stacked models. Take it over the classes, the last dimension.",
     )
-    yield Mistake(
+    yield WrongValue(
         members,
         "the probabilities of all members",
         "The members' probabilities are stacked, [M, N, K]: take their mean over dimension 0.",

@@ -131,7 +131,7 @@ class _Class:
 
     def job(self, submission: Submission, annotated: Path | None = None) -> Job:
         from labutils.checks import EXERCISES
-        from labutils.checks.timelimit import WALL_FACTOR
+        from labutils.checks.frame.timelimit import WALL_FACTOR
 
         out = self.arguments.out.resolve()
         place = out / "annotated" / _safe(submission.student) / f"{submission.notebook}.ipynb"

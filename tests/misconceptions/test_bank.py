@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from labutils.checks import EXERCISES
+from labutils.checks.judges.values import Values
 
 from .bank import BANKS
 
@@ -15,6 +16,11 @@ for path in sorted(Path(__file__).parent.glob("bank_*.py")):
 WRONG = [(b.exercise, answer, hint) for b in BANKS.values() for answer, hint in b.wrongs]
 RIGHT = [(b.exercise, answer) for b in BANKS.values() for answer in b.rights]
 BLANK = [(b.exercise, answer) for b in BANKS.values() for answer in b.blanks]
+
+
+DECLARED = [e for e in EXERCISES.values() if isinstance(e, Values)]
+MISTAKES = [(e.name, f, m.hint) for e in DECLARED for m in e.mistakes for f in m.formulas]
+TRAPS = [(e.name, p.trap, p.hint) for e in DECLARED for p in e.probes if p.trap]
 
 
 def _id(value):
@@ -27,6 +33,12 @@ def test_a_wrong_answer_gets_its_own_hint(exercise, answer, hint):
     assert not result.passed and result.done, result
     assert result.message
     assert hint.lower() in result.hint.lower(), f"{result.message}\n{result.hint}"
+
+
+@pytest.mark.parametrize("exercise, answer, hint", MISTAKES + TRAPS, ids=_id)
+def test_a_declared_mistake_is_recognised(exercise, answer, hint):
+    result = EXERCISES[exercise].run(answer)
+    assert not result.passed and result.hint == hint, result
 
 
 @pytest.mark.parametrize("exercise, answer", RIGHT, ids=_id)

@@ -13,19 +13,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _python_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from labutils.checks.core import (
-    Check,
-    Exercise,
-    Mistake,
-    Result,
-    Wrong,
-    ask,
-    close,
-    compare,
-    expect_number,
-    expect_tensor,
-)
-from labutils.checks.timelimit import TimeIsUp, time_limit
+from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_tensor
+from labutils.checks.frame.exercise import Check, Exercise, Result
+from labutils.checks.frame.timelimit import TimeIsUp, time_limit
+from labutils.checks.judges.values import WrongValue, compare
 
 
 def double(x):
@@ -281,8 +272,8 @@ def test_other_things_are_no_numbers(value):
         expect_number(value, "f(x)")
 
 
-WRONG_SIGN = Mistake(torch.tensor([-1.0, -2.0]), "the negative", "Drop the minus.")
-TOO_SHORT = Mistake(torch.tensor(3.0), "the sum", "Keep the entries.")
+WRONG_SIGN = WrongValue(torch.tensor([-1.0, -2.0]), "the negative", "Drop the minus.")
+TOO_SHORT = WrongValue(torch.tensor(3.0), "the sum", "Keep the entries.")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +307,7 @@ def test_compare_lets_rounding_and_gradients_pass():
     expected = torch.tensor([1.0, 2.0])
     compare(expected + 1e-6, expected, "f(x)")
     compare(expected.clone().requires_grad_(), expected, "f(x)")
-    compare(expected, expected, "f(x)", [Mistake(expected.clone(), "the same", "Never said.")])
+    compare(expected, expected, "f(x)", [WrongValue(expected.clone(), "the same", "Never said.")])
 
 
 def test_a_keyboard_interrupt_goes_through():

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms.functional import to_tensor
 
-from labutils.checks.faraway import FarAway
+from labutils.checks.judges.faraway import FarAway
 from labutils.checks.mnist_loops import oracle_accuracy, oracle_train_one_epoch
 from labutils.checks.mnist_mlp import OracleDataset
 

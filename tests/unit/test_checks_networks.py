@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from labutils.checks import networks, vgg
-from labutils.checks.core import Wrong
-from labutils.checks.recorder import record
+from labutils.checks import vgg
+from labutils.checks.frame.ask import Wrong
+from labutils.checks.judges import networks
+from labutils.checks.judges.recorder import record
 
 
 class Oracle(nn.Module):

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from labutils import data, training
+from labutils.training.loop import CHECK_EVERY
 
 
 def image_set(n=100, num_classes=10, seed=0):
@@ -370,7 +371,7 @@ def test_a_loss_that_is_no_number_is_seen_within_an_epoch():
     model, loader = linear(), Endless()
     with pytest.raises(FloatingPointError):
         training.fit(model, loader, optimizer=sgd(model), num_epochs=1)
-    assert loader.batches == training.CHECK_EVERY
+    assert loader.batches == CHECK_EVERY
 
 
 def test_logits_of_a_wrong_shape_are_named():

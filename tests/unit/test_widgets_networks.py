@@ -257,7 +257,7 @@ def test_one_grey_image_and_one_layer_with_a_single_flat_map():
 @pytest.mark.parametrize(
     "model, images, error, words",
     [
-        (models.mlp(), torch.rand(2, 1, 28, 28), ValueError, "no module of Sequential answers"),
+        (models.mlp(), torch.rand(2, 1, 28, 28), ValueError, "no module of Sequential returns"),
         (models.cnn(), torch.rand(0, 3, 32, 32), ValueError, "images is empty"),
         (models.cnn(), torch.rand(3, 32, 32), TypeError, r"must be a tensor \(C, H, W\)"),
         (models.cnn(), ["cat.png"], TypeError, "got str. A dataset needs a transform"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from labutils.checks.timelimit import TimeIsUp
+from labutils.checks.frame.timelimit import TimeIsUp
 
 
 class Step(NamedTuple):

@@ -1,30 +1,24 @@
-"""What every check is made of: an exercise, its result, and safe ways to try an answer.
+"""Safe ways to try an answer, and to judge what it gives back.
 
-A check is a plain function ``examine(answer) -> str | None``. It tries the answer with :func:`ask`
-and raises :class:`Wrong` at the first thing that is not right, the known misconceptions first.
-Returning means the answer is right; a returned string is a word to say along with the praise.
+:func:`ask` calls the answer; it and the ``expect_...`` functions raise :class:`Wrong` at the first
+thing that is not right.
 """
 
 import copy
-import difflib
 import dis
-import html
-import os
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labutils.checks.errors import likely_cause
-from labutils.checks.guard import TORCH_ITSELF, guarded, load_late_imports
-from labutils.checks.memorylimit import memory_limit
-from labutils.checks.timelimit import TimeIsUp, time_limit
+from labutils.checks.frame.errors import likely_cause
+from labutils.checks.frame.guard import TORCH_ITSELF
+from labutils.checks.frame.timelimit import TimeIsUp
 
 
 class Wrong(Exception):
@@ -38,73 +32,6 @@ class Wrong(Exception):
 
 class NotDone(Exception):
     """The answer still raises the stub's own NotImplementedError."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a check found. ``done`` is False for a blank answer; ``hint`` is empty when passed."""
-
-    passed: bool
-    done: bool
-    message: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """One exercise: its oracle and the function that examines an answer.
-
-    Attributes:
-        name: what the student's function or class is called; also the nbgrader ``grade_id``.
-        notebook: file name without ``.ipynb``.
-        points: what a right answer scores.
-        oracle: an independent right answer (PyTorch, torchvision); the notebook goes on with it
-            while the student's own is not right.
-        examine: raises :class:`Wrong` or :class:`NotDone`; returns a remark or None when right.
-        idea: the way to the solution in a sentence or two (never code), shown from the third
-            failure on.
-        seconds: how long an answer may compute before it is called endless.
-    """
-
-    name: str
-    notebook: str
-    points: int
-    oracle: Callable
-    examine: Callable[[Any], str | None]
-    idea: str
-    seconds: float = 20.0
-
-    def run(self, answer) -> Result:
-        """Examine ``answer``; never raise or hang, and leave random states and settings alone.
-
-        Only KeyboardInterrupt gets out: it is the reader who wants to stop.
-        """
-        load_late_imports()
-        try:
-            with guarded(), memory_limit(), time_limit(self.seconds):
-                remark = self.examine(answer)
-        except NotDone:
-            return Result(False, False, f"{self.name} is not written yet.")
-        except Wrong as wrong:
-            return Result(False, True, wrong.message, wrong.hint)
-        except TimeIsUp:
-            return Result(
-                False,
-                True,
-                f"{self.name} was still running after {self.seconds:g} seconds and was stopped.",
-                "Look for a loop that never ends, or work that grows with every call.",
-            )
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # an answer so odd that the check itself stumbled over it
-            return Result(
-                False,
-                True,
-                f"The check could not make sense of what {self.name} gave back "
-                f"({type(error).__name__}: {_first_line(error)}).",
-                "Compare the type and shape of your result with the signature in the exercise.",
-            )
-        return Result(True, True, remark or "Right.")
 
 
 # --- trying an answer -----------------------------------------------------------------------
@@ -156,7 +83,7 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
 def _explain(error: BaseException, name: str, args: tuple, hint: str) -> NoReturn:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not _is_library(f.filename)]
-    text = _first_line(error)
+    text = first_line(error)
     if isinstance(error, NotImplementedError):
         if not _is_library(frames[-1].filename) and _raised_by_hand(error.__traceback__):
             raise NotDone from None
@@ -183,7 +110,7 @@ def _raised_by_hand(trace: TracebackType) -> bool:
     return dis.opname[code[trace.tb_lasti]] == "RAISE_VARARGS"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     try:
         lines = str(error).strip().splitlines()
     except Exception:  # an exception class of the student's own can be broken too
@@ -192,7 +119,7 @@ def _first_line(error: BaseException) -> str:
 
 
 _LIBRARIES = tuple(str(Path(module.__file__).parent) for module in (torch, np)) + (
-    str(Path(__file__).parent),
+    str(Path(__file__).parents[1]),
 )
 
 
@@ -325,150 +252,8 @@ def expect_number(value, what: str, hint: str = "") -> float:
     raise Wrong(f"{what} is {describe(value)}; expected a number.", hint or "Return one number.")
 
 
-class Mistake(NamedTuple):
-    """A known wrong result: its value, what it is (completes "that is ..."), and what to do."""
-
-    value: Tensor
-    name: str
-    hint: str
-
-
-def compare(
-    got,
-    expected: Tensor,
-    call: str,
-    mistakes: Iterable[Mistake] = (),
-    otherwise: str = "",
-    shape_hint: str = "",
-) -> None:
-    """Demand that ``got`` is the tensor ``expected``: kind, shape, values up to rounding, dtype.
-
-    The known mistakes come first, so that one with another shape or dtype is recognised too.
-
-    Args:
-        call: what was called, as a reader would write it: ``softmax(z)``.
-        mistakes: wrong results to recognise, the likeliest first.
-        otherwise: the hint where the shape is right and no mistake is recognised.
-        shape_hint: the hint where the shape is wrong.
-    """
-    got = expect_tensor(got, None, None, f"The result of {call}").detach()
-    seen = f"{call} gave {show(got)}; expected {show(expected)}"
-    for mistake in mistakes:
-        if close(got, mistake.value) and not close(mistake.value, expected):
-            raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
-    expect_tensor(got, expected.shape, None, f"The result of {call}", shape_hint)
-    if not close(got, expected):
-        raise Wrong(f"{seen}.", otherwise or "Work the example out by hand, term by term.")
-    expect_tensor(got, expected.shape, expected.dtype, f"The result of {call}")
-
-
 def close(a: Tensor, b: Tensor, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
     """Are two tensors equal up to rounding? NaN never is; infinities must agree."""
     return a.shape == b.shape and torch.allclose(
         a.detach().double(), b.detach().double(), rtol=rtol, atol=atol
     )
-
-
-# --- what the notebook calls ----------------------------------------------------------------
-
-
-class Check:
-    """``softmax = check.softmax(softmax)``: show the result, return a function that works.
-
-    What a wrong answer is told grows with the tries: what was seen against what was expected, then
-    the hint too, then the idea of the solution too.
-    """
-
-    def __init__(self, exercises: dict[str, Exercise]):
-        self._exercises = exercises
-        self.results: dict[str, Result] = {}  # what each exercise's last check found
-        self._passed: set[str] = set()
-        self._failures: dict[str, int] = {}
-        self._lent: set[str] = set()  # names that stand for the reference in the notebook
-
-    def __dir__(self):
-        return list(self._exercises)
-
-    def __getattr__(self, name: str) -> Callable:
-        if name not in self._exercises:
-            near = difflib.get_close_matches(name, self._exercises, n=1)
-            guess = f"; did you mean check.{near[0]}?" if near else ""
-            raise AttributeError(
-                f"there is no exercise {name!r}{guess} (exercises: {', '.join(self._exercises)})"
-            )
-        return lambda answer: self._run(self._exercises[name], answer)
-
-    def _run(self, exercise: Exercise, answer):
-        if exercise.name in self._lent and answer is exercise.oracle:
-            return self._ask_for_own(exercise)
-        result = exercise.run(answer)
-        self.results[exercise.name] = result
-        if result.passed:
-            self._passed.add(exercise.name)
-            self._failures.pop(exercise.name, None)
-        else:
-            self._passed.discard(exercise.name)
-        if result.done and not result.passed:
-            self._failures[exercise.name] = self._failures.get(exercise.name, 0) + 1
-        if os.environ.get("NBGRADER_EXECUTION") and not result.passed:
-            raise AssertionError(f"{exercise.name}: {result.message} {result.hint}".strip())
-        _display(self._lines(exercise, result), result)
-        if result.passed:
-            self._lent.discard(exercise.name)
-            return answer
-        self._lent.add(exercise.name)
-        return exercise.oracle
-
-    def _ask_for_own(self, exercise: Exercise):
-        """The check was run again without the cell above it: the reference earns no points."""
-        result = Result(False, False, f"{exercise.name} stands for the reference implementation.")
-        lines = [
-            f"[TO DO] {result.message}",
-            "Run the cell with your own answer again, and then this one.",
-            self._progress(exercise.notebook),
-        ]
-        _display(lines, result)
-        return exercise.oracle
-
-    def _lines(self, exercise: Exercise, result: Result) -> list[str]:
-        if result.passed:
-            lines = [f"[OK] {exercise.name}: {result.message}"]
-        elif not result.done:
-            lines = [
-                f"[TO DO] {result.message}",
-                "The notebook goes on with a reference implementation.",
-            ]
-        else:
-            lines = [f"[NOT YET] {exercise.name}: {result.message}"]
-            tries = self._failures[exercise.name]
-            if tries >= 2:
-                lines.append(f"Hint: {result.hint}")
-            if tries >= 3:
-                lines.append(f"The idea: {exercise.idea}")
-            lines.append(
-                "Until yours is right, the notebook goes on with a reference implementation."
-            )
-        return [*lines, self._progress(exercise.notebook)]
-
-    def _progress(self, notebook: str) -> str:
-        here = [e for e in self._exercises.values() if e.notebook == notebook]
-        done = [e for e in here if e.name in self._passed]
-        points = f"{sum(e.points for e in done)} of {sum(e.points for e in here)} points"
-        return f"{len(done)} of {len(here)} exercises done · {points}"
-
-
-def _display(lines: list[str], result: Result) -> None:
-    """Show the lines as text, and in a notebook as a box with a coloured edge too."""
-    text = "\n".join(lines)
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        get_ipython = None
-    if get_ipython is None or get_ipython() is None:
-        print(text)
-        return
-    colour = "#009e73" if result.passed else "#d55e00" if result.done else "#767676"
-    paragraphs = "".join(f"<p style='margin:0.2em 0'>{html.escape(line)}</p>" for line in lines)
-    box = f"<div style='border-left:4px solid {colour}; padding:0.2em 0.8em'>{paragraphs}</div>"
-    display({"text/html": box, "text/plain": text}, raw=True)

@@ -1,10 +1,10 @@
 """Judging a student's network by what it computes.
 
 The student's network gets fresh weights that make every layer matter, is run once and recorded
-(:mod:`labutils.checks.recorder`); the weights it computed with are laid into the oracle, layer by
-layer in order of execution, and both must give the same outputs. Names, order of definition, and
-modules against functions make no difference. Only where the outputs differ are the two recordings
-walked side by side, to name the first thing that is not as it should be.
+(:mod:`labutils.checks.judges.recorder`); the weights it computed with are laid into the oracle,
+layer by layer in order of execution, and both must give the same outputs. Names, order of
+definition, and modules against functions make no difference. Only where the outputs differ are the
+two recordings walked side by side, to name the first thing that is not as it should be.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labutils.checks.core import Wrong, ask, describe, expect_tensor, show
-from labutils.checks.recorder import Layer, Recording, record
+from labutils.checks.frame.ask import Wrong, ask, describe, expect_tensor, show
+from labutils.checks.judges.recorder import Layer, Recording, record
 
 # What each kind of difference most likely means; an exercise may say it in its own words.
 HINTS = {

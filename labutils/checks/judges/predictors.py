@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labutils.checks.core import Mistake, Wrong, close, compare, expect_tensor
+from labutils.checks.frame.ask import Wrong, close, expect_tensor
+from labutils.checks.judges.values import WrongValue, compare
 
 
 class Probe(nn.Module):
@@ -93,38 +94,38 @@ def examine_graph(tensor: Tensor, what: str) -> None:
         )
 
 
-def probabilities_mistakes(logits: Tensor) -> Iterator[Mistake]:
+def probabilities_mistakes(logits: Tensor) -> Iterator[WrongValue]:
     """What else than a softmax over the classes becomes of logits [N, K]."""
     once = F.softmax(logits, dim=1)
-    yield Mistake(
+    yield WrongValue(
         logits,
         "the logits",
         "These are the model's logits. A softmax makes probabilities of them.",
     )
-    yield Mistake(
+    yield WrongValue(
         F.softmax(once, dim=1),
         "a softmax of a softmax",
         "Softmax was applied twice, which flattens the probabilities: the model gives logits, "
         "so once is enough.",
     )
-    yield Mistake(
+    yield WrongValue(
         F.softmax(logits, dim=0),
         "a softmax over the batch",
         "The columns sum to 1, not the rows: each image needs its own probabilities, so the "
         "softmax goes over the classes, dim=1.",
     )
-    yield Mistake(
+    yield WrongValue(
         F.log_softmax(logits, dim=1),
         "the log-probabilities",
         "That is log_softmax: the logarithm of the probabilities.",
     )
-    yield Mistake(
+    yield WrongValue(
         torch.sigmoid(logits),
         "a sigmoid of each logit",
         "A sigmoid looks at each class alone, so that the rows do not sum to 1: "
         "softmax compares the classes.",
     )
-    yield Mistake(
+    yield WrongValue(
         once.amax(1),
         "the largest probability alone",
         "The largest probability is only one of K: return the probabilities of all classes.",
@@ -138,40 +139,42 @@ def examine_labels(labels, logits: Tensor, call: str) -> None:
     mistakes = []
     for scores in (logits, probabilities):
         mistakes += [
-            Mistake(
+            WrongValue(
                 scores.argmax(0),
                 "argmax over the batch",
                 "One label per class came out: argmax went down the batch. It is the classes that "
                 "compete, dim=1.",
             ),
-            Mistake(
+            WrongValue(
                 scores.argmax(),
                 "one index for the whole batch",
                 "argmax without dim flattens the batch and gives one single number: say dim=1.",
             ),
         ]
     mistakes += [
-        Mistake(
+        WrongValue(
             expected[:, None],
             "a column",
             "keepdim=True leaves a dimension of size 1; labels are one number per image.",
         ),
-        Mistake(
+        WrongValue(
             F.one_hot(expected, logits.shape[1]),
             "one-hot",
             "A label is the number of the class, not a row of zeros with a one.",
         ),
-        Mistake(
+        WrongValue(
             probabilities.amax(1),
             "the largest probability",
             "That is how large the largest probability is. The label is where it stands: "
             "argmax, or the second result of max.",
         ),
-        Mistake(logits.amax(1), "the largest logit", "The label is its index: argmax, not max."),
-        Mistake(
+        WrongValue(logits.amax(1), "the largest logit", "The label is its index: argmax, not max."),
+        WrongValue(
             logits.argmin(1), "argmin", "The label is where the probability is largest: argmax."
         ),
-        Mistake(expected + 1, "the labels plus 1", "Classes are counted from 0, as PyTorch does."),
+        WrongValue(
+            expected + 1, "the labels plus 1", "Classes are counted from 0, as PyTorch does."
+        ),
     ]
     otherwise = "The label of an image is the index of its largest probability."
     if isinstance(labels, Tensor) and labels.dtype != torch.int64 and close(labels, expected):

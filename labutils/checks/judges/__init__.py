@@ -1,0 +1,1 @@
+"""How answers are judged: values, networks, training loops, functions that predict."""

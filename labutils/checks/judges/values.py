@@ -1,0 +1,228 @@
+"""An exercise whose answer is a function of values, written as data.
+
+    entropy = Values("entropy", NOTEBOOK, 2, lambda p: Categorical(probs=p).entropy(),
+                     idea="Weigh -log p with p, and add up.", hint="Add up -p log p.")
+    entropy.probe(torch.tensor([0.1, 0.2, 0.7]))
+    entropy.mistake("the entropy in bits", "Nats are asked for: log, not log2.",
+                    lambda p: -(p * p.log2()).sum())
+
+The oracle says what is right. A mistake is a wrong formula: the check recognises its results, and
+the misconception bank hands it in as an answer, from this same line.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_tensor, show
+from labutils.checks.frame.exercise import Exercise
+
+
+class Probe(NamedTuple):
+    """Arguments to try an answer on. ``hint`` is empty where the mistakes are told apart."""
+
+    args: tuple
+    kwargs: dict
+    call: str
+    hint: str
+    trap: Callable | None
+
+
+class Mistake(NamedTuple):
+    """A misconception: what comes of it (completes "What came out is ..."), a hint, formulas."""
+
+    name: str
+    hint: str
+    formulas: tuple[Callable, ...]
+
+
+class WrongValue(NamedTuple):
+    """A known wrong result: its value, what it is (completes "that is ..."), and what to do."""
+
+    value: Tensor
+    name: str
+    hint: str
+
+
+class Values(Exercise):
+    """Judge a function by its values: those of the oracle on every probe, a tensor or a number.
+
+    Args:
+        oracle: the right function: PyTorch's, where it has one.
+        hint: what to say where a result is wrong and no mistake is recognised.
+        failed: what an exception most likely means; without it, ``hint``.
+        shape_hint: what to say where a tensor has the wrong shape; without it, ``hint``.
+    """
+
+    def __init__(
+        self, name: str, notebook: str, points: int, oracle: Callable, *, idea: str, hint: str,
+        failed: str = "", shape_hint: str = "", seconds: float = 20.0,
+    ):  # fmt: skip
+        super().__init__(name, notebook, points, oracle, self._examine, idea, seconds)
+        self.hint, self.failed, self.shape_hint = hint, failed or hint, shape_hint or hint
+        self.probes: list[Probe] = []
+        self.mistakes: list[Mistake] = []
+        self._more: list[Callable[[Any], str | None]] = []
+
+    def probe(
+        self, *args, hint: str = "", call: str = "", trap: Callable | None = None, **kwargs
+    ) -> None:
+        """Try answers on these arguments; they are handed out as clones.
+
+        Args:
+            hint: what a wrong result, shape or exception means here: this probe has its own point.
+            call: how a reader would write the call, where the arguments are too long to show.
+            trap: an answer that fails at this very probe; the bank hands it in.
+        """
+        self.probes.append(Probe(args, kwargs, call or self._call(args, kwargs), hint, trap))
+
+    def mistake(self, name: str, hint: str, *formulas: Callable) -> None:
+        """Recognise these wrong formulas: what comes out is ``name``. The likeliest come first."""
+        self.mistakes.append(Mistake(name, hint, formulas))
+
+    def then(self, judge: Callable[[Any], str | None]) -> Callable:
+        """Examine a right answer further: ``judge(answer)`` raises ``Wrong`` or gives a remark."""
+        self._more.append(judge)
+        return judge
+
+    def expected(self, probe: Probe):
+        """The oracle's value on a probe."""
+        return self.oracle(*_clone(probe.args), **_clone(probe.kwargs))
+
+    def _call(self, args: tuple, kwargs: dict) -> str:
+        given = [_short(arg) for arg in args] + [f"{key}={_short(v)}" for key, v in kwargs.items()]
+        return f"{self.name}({', '.join(given)})"
+
+    def _examine(self, answer) -> str | None:
+        for probe in self.probes:
+            got, expected = self._ask(answer, probe), self.expected(probe)
+            if _differs(got, expected):
+                self._explain(answer, probe, got, expected)
+        remarks = [judge(answer) for judge in self._more]
+        return next(filter(None, remarks), None)
+
+    def _ask(self, answer, probe: Probe):
+        got = ask(
+            answer, *_clone(probe.args), called=self.name, hint=probe.hint or self.failed,
+            **_clone(probe.kwargs),
+        )  # fmt: skip
+        if isinstance(self.expected(probe), Tensor):
+            return expect_tensor(got, None, None, f"The result of {probe.call}").detach()
+        return expect_number(got, probe.call)
+
+    def _explain(self, answer, probe: Probe, got, expected) -> None:
+        """Raise Wrong: the mistake that explains the results, else the probe's or general hint."""
+        mistake = self._recognise(answer, probe, got)
+        seen = f"{probe.call} gave {_value(got)}; expected {_value(expected)}"
+        if mistake:
+            raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
+        if isinstance(expected, Tensor):
+            what = f"The result of {probe.call}"
+            expect_tensor(got, expected.shape, None, what, probe.hint or self.shape_hint)
+            if close(got, expected):
+                expect_tensor(got, expected.shape, expected.dtype, what)
+        raise Wrong(f"{seen}.", probe.hint or self.hint)
+
+    def _recognise(self, answer, probe: Probe, got) -> Mistake | None:
+        """The first of the mistakes that explain this result and most of the others.
+
+        Numbers are alike by chance more often than tensors: there, it must explain all wrong ones.
+        """
+        able = [
+            (mistake, formula)
+            for mistake in self.mistakes
+            for formula in mistake.formulas
+            if self._gives(formula, probe, got)
+        ]
+        number = not isinstance(got, Tensor)
+        if not able or (len(able) == 1 and not number):
+            return able[0][0] if able else None
+        others = []
+        for other in self.probes:
+            if other is not probe and not other.hint:
+                try:
+                    others.append((other, self._ask(answer, other)))
+                except Wrong:
+                    pass
+        if number:
+            wrong = [(p, g) for p, g in others if _differs(g, self.expected(p))]
+            able = [(m, f) for m, f in able if all(self._gives(f, p, g) for p, g in wrong)]
+        best = max(
+            able, key=lambda pair: sum(self._gives(pair[1], *o) for o in others), default=None
+        )
+        return best and best[0]
+
+    def _gives(self, formula: Callable, probe: Probe, got) -> bool:
+        """Does a wrong formula give this result on the probe, and is it wrong there?"""
+        try:
+            value = formula(*_clone(probe.args), **_clone(probe.kwargs))
+        except Exception:  # not made for this probe
+            return False
+        return not _differs(got, value, dtype=False) and _differs(got, self.expected(probe))
+
+
+def compare(
+    got,
+    expected: Tensor,
+    call: str,
+    mistakes: Iterable[WrongValue] = (),
+    otherwise: str = "",
+    shape_hint: str = "",
+) -> None:
+    """Demand that ``got`` is the tensor ``expected``: kind, shape, values up to rounding, dtype.
+
+    For judges of their own; an exercise of values says the same with :class:`Values`. The known
+    mistakes come first, so that one with another shape or dtype is recognised too.
+
+    Args:
+        call: what was called, as a reader would write it: ``softmax(z)``.
+        mistakes: wrong results to recognise, the likeliest first.
+        otherwise: the hint where the shape is right and no mistake is recognised.
+        shape_hint: the hint where the shape is wrong.
+    """
+    what = f"The result of {call}"
+    got = expect_tensor(got, None, None, what).detach()
+    seen = f"{call} gave {show(got)}; expected {show(expected)}"
+    for mistake in mistakes:
+        if close(got, mistake.value) and not close(mistake.value, expected):
+            raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
+    expect_tensor(got, expected.shape, None, what, shape_hint)
+    if not close(got, expected):
+        raise Wrong(f"{seen}.", otherwise or "Work the example out by hand, term by term.")
+    expect_tensor(got, expected.shape, expected.dtype, what)
+
+
+def plain(number: float) -> str:
+    """All digits of a whole number (7, not 7.0), else six."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
+
+
+def _clone(value):
+    """A copy to hand out: an answer may change what it is given."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_clone, value))
+    return {key: _clone(v) for key, v in value.items()} if isinstance(value, dict) else value
+
+
+def _differs(got, expected, dtype: bool = True) -> bool:
+    """NaN differs from everything, NaN too."""
+    if isinstance(got, Tensor):
+        expected = torch.as_tensor(expected)
+        return not close(got, expected) or (dtype and got.dtype != expected.dtype)
+    return got != expected
+
+
+def _value(value) -> str:
+    return show(value) if isinstance(value, Tensor) else plain(value)
+
+
+def _short(value) -> str:
+    if not isinstance(value, Tensor):
+        return repr(value)
+    if value.numel() <= 9:
+        return show(value)
+    return f"a tensor of shape {tuple(value.shape)}"
