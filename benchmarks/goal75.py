@@ -29,7 +29,7 @@ class To75:
         seed_everything(0)
         checkpoint = None if scale.quick else CHECKPOINTS / f"{recipe.name}_to_75.pt"
         history = recipes.train(
-            recipe, models.vgg11(), train, test, checkpoint=checkpoint, verbose=False
+            recipe, models.MODELS[recipe.model](), train, test, checkpoint=checkpoint, verbose=False
         )
         if len(history) < recipe.num_epochs:
             raise KeyboardInterrupt

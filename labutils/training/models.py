@@ -36,7 +36,7 @@ def cnn_softmax() -> nn.Sequential:
 
 
 def vgg_features(config) -> nn.Sequential:
-    """The convolutional part of a VGG: ``[N, 3, 32, 32]`` to ``[N, 512, 1, 1]``."""
+    """The convolutional part of a VGG: ``[N, 3, H, W]`` to ``[N, C, H / 2^pools, W / 2^pools]``."""
     layers, channels = [], 3
     for width in config:
         if width == "M":
@@ -47,17 +47,17 @@ def vgg_features(config) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def vgg11() -> nn.Sequential:
-    """Exercise 2: configuration A and one linear layer, Kaiming-initialised."""
-    return kaiming_init(nn.Sequential(*vgg_features(CONFIG_A), nn.Flatten(), nn.Linear(512, 10)))
+def vgg11(num_classes: int = 10) -> nn.Sequential:
+    """Exercise 2: configuration A and one linear layer, with PyTorch's default weights."""
+    return nn.Sequential(*vgg_features(CONFIG_A), nn.Flatten(), nn.Linear(512, num_classes))
 
 
-def vgg16() -> nn.Sequential:
-    """Exercise 2-2: configuration D, three linear layers, dropout 0.5, Kaiming-initialised."""
+def vgg16(num_classes: int = 10) -> nn.Sequential:
+    """Exercise 2-2: configuration D, three linear layers, dropout 0.5; default weights."""
     head = [nn.Flatten()]
     for inputs in (512, 4096):
         head += [nn.Linear(inputs, 4096), nn.ReLU(), nn.Dropout(0.5)]
-    return kaiming_init(nn.Sequential(*vgg_features(CONFIG_D), *head, nn.Linear(4096, 10)))
+    return nn.Sequential(*vgg_features(CONFIG_D), *head, nn.Linear(4096, num_classes))
 
 
 @torch.no_grad()
@@ -74,10 +74,11 @@ def kaiming_init(model: nn.Module) -> nn.Module:
     return model
 
 
+# As the reference runs begin: with PyTorch's default weights VGG does not learn (notebook 04).
 MODELS = {
     "mlp": mlp,
     "cnn": cnn,
     "cnn_softmax": cnn_softmax,
-    "vgg11": vgg11,
-    "vgg16": vgg16,
+    "vgg11": lambda: kaiming_init(vgg11()),
+    "vgg16": lambda: kaiming_init(vgg16()),
 }

@@ -98,7 +98,7 @@ def test_kaiming_keeps_the_scale_through_depth():
     torch.manual_seed(0)
     images = torch.randn(64, 3, 32, 32)
     with torch.no_grad():
-        kaiming = models.vgg11()[:-2](images).std()
+        kaiming = models.MODELS["vgg11"]()[:-2](images).std()
         default = models.vgg_features(models.CONFIG_A)(images).std()
     assert kaiming > 0.3 and default < 0.1 * kaiming
 
