@@ -11,7 +11,7 @@ __all__ = ["EXERCISES", "Exercise", "Result", "check"]
 
 # One module per notebook, in the order of the series.
 _MODULES = (
-    "softmax_cross_entropy",
+    "nb01_softmax_cross_entropy",
     "mnist_mlp",
     "cifar10_cnn",
     "vgg11",

@@ -364,7 +364,7 @@ def cross_entropy_binary_mean(p, q):
     return F.binary_cross_entropy(q, p)
 
 
-@cross_entropy.wrong("squared differences are")
+@cross_entropy.wrong("squared differences, summed or averaged")
 def cross_entropy_squared(p, q):
     return ((p - q) ** 2).sum()
 

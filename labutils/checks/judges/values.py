@@ -10,8 +10,9 @@ The oracle says what is right. A mistake is a wrong formula: the check recognise
 the misconception bank hands it in as an answer, from this same line.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ class Probe(NamedTuple):
     kwargs: dict
     call: str
     hint: str
+    failed: str
     trap: Callable | None
 
 
@@ -67,16 +69,19 @@ class Values(Exercise):
         self._more: list[Callable[[Any], str | None]] = []
 
     def probe(
-        self, *args, hint: str = "", call: str = "", trap: Callable | None = None, **kwargs
-    ) -> None:
+        self, *args, hint: str = "", failed: str = "", call: str = "", trap: Callable | None = None,
+        **kwargs,
+    ) -> None:  # fmt: skip
         """Try answers on these arguments; they are handed out as clones.
 
         Args:
             hint: what a wrong result, shape or exception means here: this probe has its own point.
+            failed: what an exception alone means here.
             call: how a reader would write the call, where the arguments are too long to show.
             trap: an answer that fails at this very probe; the bank hands it in.
         """
-        self.probes.append(Probe(args, kwargs, call or self._call(args, kwargs), hint, trap))
+        failed, call = failed or hint or self.failed, call or self._call(args, kwargs)
+        self.probes.append(Probe(args, kwargs, call, hint, failed, trap))
 
     def mistake(self, name: str, hint: str, *formulas: Callable) -> None:
         """Recognise these wrong formulas: what comes out is ``name``. The likeliest come first."""
@@ -105,14 +110,14 @@ class Values(Exercise):
 
     def _ask(self, answer, probe: Probe):
         got = ask(
-            answer, *_clone(probe.args), called=self.name, hint=probe.hint or self.failed,
+            answer, *_clone(probe.args), called=self.name, hint=probe.failed,
             **_clone(probe.kwargs),
         )  # fmt: skip
         if isinstance(self.expected(probe), Tensor):
             return expect_tensor(got, None, None, f"The result of {probe.call}").detach()
         return expect_number(got, probe.call)
 
-    def _explain(self, answer, probe: Probe, got, expected) -> None:
+    def _explain(self, answer, probe: Probe, got, expected) -> NoReturn:
         """Raise Wrong: the mistake that explains the results, else the probe's or general hint."""
         mistake = self._recognise(answer, probe, got)
         seen = f"{probe.call} gave {_value(got)}; expected {_value(expected)}"
@@ -126,41 +131,41 @@ class Values(Exercise):
         raise Wrong(f"{seen}.", probe.hint or self.hint)
 
     def _recognise(self, answer, probe: Probe, got) -> Mistake | None:
-        """The first of the mistakes that explain this result and most of the others.
+        """Return the mistake that gives this result, and most of the others too.
 
-        Numbers are alike by chance more often than tensors: there, it must explain all wrong ones.
+        Two tensors are hardly ever alike by chance. Numbers are: there a mistake must explain all
+        wrong results. At a probe with a point of its own it must explain the right ones too.
         """
         able = [
             (mistake, formula)
             for mistake in self.mistakes
             for formula in mistake.formulas
-            if self._gives(formula, probe, got)
+            if self._gives(formula, probe, got) and self._differs_at(probe, got)
         ]
         number = not isinstance(got, Tensor)
-        if not able or (len(able) == 1 and not number):
+        if not able or (len(able) == 1 and not number and not probe.hint):
             return able[0][0] if able else None
         others = []
         for other in self.probes:
             if other is not probe and not other.hint:
-                try:
+                with contextlib.suppress(Wrong):
                     others.append((other, self._ask(answer, other)))
-                except Wrong:
-                    pass
-        if number:
-            wrong = [(p, g) for p, g in others if _differs(g, self.expected(p))]
-            able = [(m, f) for m, f in able if all(self._gives(f, p, g) for p, g in wrong)]
-        best = max(
-            able, key=lambda pair: sum(self._gives(pair[1], *o) for o in others), default=None
-        )
-        return best and best[0]
+        for other, result in others:
+            if probe.hint or (number and self._differs_at(other, result)):
+                able = [pair for pair in able if self._gives(pair[1], other, result)]
+        alike = [sum(self._gives(formula, *other) for other in others) for _, formula in able]
+        return able[alike.index(max(alike))][0] if able else None
 
-    def _gives(self, formula: Callable, probe: Probe, got) -> bool:
-        """Does a wrong formula give this result on the probe, and is it wrong there?"""
+    def _differs_at(self, probe: Probe, result) -> bool:
+        """Is this value wrong on the probe? (Its dtype may be right or wrong.)"""
+        return _differs(result, self.expected(probe), dtype=False)
+
+    def _gives(self, formula: Callable, probe: Probe, result) -> bool:
         try:
             value = formula(*_clone(probe.args), **_clone(probe.kwargs))
         except Exception:  # not made for this probe
             return False
-        return not _differs(got, value, dtype=False) and _differs(got, self.expected(probe))
+        return not _differs(result, value, dtype=False)
 
 
 def compare(
@@ -202,7 +207,7 @@ def plain(number: float) -> str:
 def _clone(value):
     """A copy to hand out: an answer may change what it is given."""
     if isinstance(value, Tensor):
-        return value.clone()
+        return value.detach().clone().requires_grad_(value.requires_grad)
     if isinstance(value, (list, tuple)):
         return type(value)(map(_clone, value))
     return {key: _clone(v) for key, v in value.items()} if isinstance(value, dict) else value
