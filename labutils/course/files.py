@@ -1,19 +1,15 @@
 """Notebooks as files: the same bytes on every machine, written whole or not at all."""
 
 from copy import deepcopy
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from labutils.files import write_text
+
+__all__ = ["as_text", "without_widgets", "write_text"]
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
 
 
 def as_text(notebook: NotebookNode) -> str:

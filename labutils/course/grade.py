@@ -26,6 +26,7 @@ from labutils.course.autograde import Job, grade, make_gradebook
 from labutils.course.files import as_text, write_text
 from labutils.course.rebuild import exercise_names, grade_id
 from labutils.course.submissions import Submission
+from labutils.files import Locked, lock
 
 _LABUTILS = Path(__file__).parents[1]
 
@@ -45,8 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    from filelock import FileLock, Timeout
-
     try:
         import nbgrader  # noqa: F401
     except ImportError:
@@ -54,9 +53,9 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(arguments.out / ".lock", timeout=0):
+        with lock(arguments.out / ".lock"):
             return grade_class(arguments)
-    except Timeout:
+    except Locked:
         print(f"Another run is grading into {arguments.out}.", file=sys.stderr)
         return 2
     except GradeError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from labutils import files
 from labutils.data import readers, transfer
 from labutils.data.transfer import MirrorFailed
 
@@ -259,38 +260,22 @@ def unpack(spec, archive: Path, folder: Path) -> None:
 def lock(spec, folder: Path):
     """Let one process at a time change a dataset in ``folder``; the others wait.
 
-    The operating system takes the lock back from a process that dies. Where the file system has
-    no locks (some network drives), all go ahead, each with partial files of its own: the checksums
-    and the renaming still hold. The block is given whether the lock is held.
+    Without locks in the file system (the block is given whether there are) all go ahead, each with
+    partial files of its own: the checksums and the renaming still hold.
 
     Raises:
         DownloadError: it was held by another process for ``LOCK_SECONDS``.
     """
-    from filelock import FileLock, Timeout
-
     cache = cache_of(folder)
-    cache.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache / f"{spec.name}.lock")
+    waiting = f"Another process is fetching {spec.title} into {folder}; waiting for it."
     try:
-        try:
-            lock.acquire(timeout=0.1)
-        except Timeout:
-            print(f"Another process is fetching {spec.title} into {folder}; waiting for it.")
-            lock.acquire(timeout=LOCK_SECONDS)
-    except Timeout:
-        raise DownloadError(
-            f"another process has held {lock.lock_file} for {LOCK_SECONDS / 60:.0f} minutes"
-        ) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
-            raise
-    try:
-        if lock.is_locked:
-            for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
-                shutil.rmtree(leftover, ignore_errors=True)
-        yield lock.is_locked
-    finally:
-        lock.release()
+        with files.lock(cache / f"{spec.name}.lock", LOCK_SECONDS, waiting) as locked:
+            if locked:
+                for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
+                    shutil.rmtree(leftover, ignore_errors=True)
+            yield locked
+    except files.Locked as error:
+        raise DownloadError(str(error)) from None
 
 
 def _own_mirrors() -> list[str]:

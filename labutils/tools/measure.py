@@ -15,12 +15,13 @@ from pathlib import Path
 
 import torch
 
-from labutils import data
+from labutils import data, files
 from labutils.device import BUDGETS, pick_device, seed_everything
 from labutils.training import models, recipes
 from labutils.training.reference import FOLDERS
 
 RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
+LOCK_SECONDS = 60  # to wait for others that add a run; each takes a moment
 
 
 def measure(recipe, seed: int, *, device=None, shared: bool = False, checkpoint=None) -> dict:
@@ -63,11 +64,9 @@ def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
     Raises:
         ValueError: the file was measured with another recipe, and ``replace`` is not set.
     """
-    from filelock import FileLock
-
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{recipe.name}.json"
-    with FileLock(_lock_file(path)):
+    with files.lock(_lock_file(path), timeout=LOCK_SECONDS):
         runs = []
         if path.exists():
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -79,9 +78,7 @@ def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
                 )
         runs = sorted([*runs, run], key=lambda its: its["seed"])
         content = {"name": recipe.name, "recipe": recipe.as_dict(), "runs": runs}
-        part = path.with_name(path.name + ".part")
-        part.write_text(_as_json(content), encoding="utf-8")
-        os.replace(part, path)
+        files.write_text(path, _as_json(content))
     return path
 
 
@@ -108,7 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
         try:
             run = measure(recipe, seed, shared=arguments.shared, checkpoint=checkpoint)
             path = write(recipe, run, arguments.folder, replace=arguments.replace)
-        except (data.DataError, ValueError) as error:
+        except (data.DataError, files.Locked, ValueError) as error:
             print(error, file=sys.stderr)
             return 1
         print(f"seed {seed}: {100 * run['test_accuracy'][-1]:.2f} % · wrote {path}", flush=True)
@@ -125,8 +122,8 @@ def _device_name(device) -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores"
 
 
-def _lock_file(path: Path) -> str:
-    return str(Path(tempfile.gettempdir()) / f"labutils_{path.name}.lock")
+def _lock_file(path: Path) -> Path:
+    return Path(tempfile.gettempdir()) / f"labutils_{path.name}.lock"
 
 
 def _as_json(content: dict) -> str:

@@ -1,12 +1,13 @@
 """The sample as a whole: drawn on first use, then read from a cache."""
 
+import contextlib
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 import PIL
 
+from labutils import files
 from labutils.data.sample.pictures import draw
 
 NUM_TRAIN, NUM_TEST = 4000, 1000
@@ -56,16 +57,7 @@ def _read_cache(path):
 
 
 def _write_cache(path, arrays):
-    """Write beside the place, then rename: a reader never sees half a file."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     named = dict(zip(NAMES, arrays, strict=True))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                np.savez(file, fingerprint=_fingerprint(arrays), **named)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError:
-        pass  # no cache then: the sample is drawn again next time
+    # Without a cache the sample is drawn again next time.
+    with contextlib.suppress(OSError), files.replacing(path) as file:
+        np.savez(file, fingerprint=_fingerprint(arrays), **named)
