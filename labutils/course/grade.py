@@ -22,11 +22,11 @@ from pathlib import Path
 import nbformat
 
 from labutils.course import class_report, submissions
-from labutils.course.autograde import Job, grade, make_gradebook
-from labutils.course.files import as_text, write_text
-from labutils.course.rebuild import exercise_names, grade_id
+from labutils.course.autograde import Job, grade
+from labutils.course.notebook_text import as_text
+from labutils.course.rebuild import exercise_points
 from labutils.course.submissions import Submission
-from labutils.files import Locked, lock
+from labutils.files import Locked, lock, write_text
 
 _LABUTILS = Path(__file__).parents[1]
 
@@ -46,11 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    try:
-        import nbgrader  # noqa: F401
-    except ImportError:
-        print("Grading needs nbgrader: pip install -e '.[ta]'", file=sys.stderr)
-        return 2
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
         with lock(arguments.out / ".lock"):
@@ -76,7 +71,6 @@ def grade_class(arguments: argparse.Namespace) -> int:
     if not found:
         raise GradeError(f"There are no notebooks in {arguments.submissions}.")
     records_folder = arguments.out / "records"
-    records_folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="g-", dir=_short_folder()) as scratch:
         class_ = _Class(arguments, templates, Path(scratch))
         records, to_grade = {}, {}
@@ -84,7 +78,7 @@ def grade_class(arguments: argparse.Namespace) -> int:
             key = _key(submission)
             written = _read_record(records_folder / f"{key}.json")
             if submission.look:
-                records[key] = class_.ungraded(submission)
+                records[key] = _ungraded()
             elif written and written["digest"] == class_.digest(submission):
                 records[key] = written["record"]
             else:
@@ -95,20 +89,19 @@ def grade_class(arguments: argparse.Namespace) -> int:
 
         def done(key: str, record: dict) -> None:
             submission = to_grade[key]
-            records[key] = class_.complete(submission, record)
-            text = json.dumps({"digest": class_.digest(submission), "record": records[key]})
+            records[key] = record
+            text = json.dumps({"digest": class_.digest(submission), "record": record})
             write_text(records_folder / f"{key}.json", text)
             print(
                 f"[{len(records)}/{len(found)}] {submission.student} · {submission.notebook}: "
-                f"{record['points']:g} of {records[key]['max_points']:g}"
+                f"{record['points']:g} of {class_.most(submission.notebook):g}"
                 + (" · needs a look" if record["look"] else ""),
                 flush=True,
             )
 
         run({key: class_.job(s) for key, s in to_grade.items()}, arguments.jobs, done)
-    in_order = [records[_key(s)] for s in found]
-    names = {name: exercise_names(template) for name, template in templates.items()}
-    class_report.write_all(arguments.out, in_order, names)
+    in_order = [class_.complete(s, records[_key(s)]) for s in found]
+    class_report.write_all(arguments.out, in_order, class_.points)
     look = sum(bool(r["look"]) for r in in_order)
     print(f"{arguments.out / 'grades.csv'} and report.html are written; {look} need a look.")
     return 0
@@ -118,9 +111,9 @@ class _Class:
     """What all submissions of one run share."""
 
     def __init__(self, arguments: argparse.Namespace, templates: dict, scratch: Path):
-        self.arguments, self.templates, self.scratch = arguments, templates, scratch
+        self.arguments, self.scratch = arguments, scratch
         self.texts = {name: as_text(template) for name, template in templates.items()}
-        self.gradebook = scratch / "gradebook.db"
+        self.points = {name: exercise_points(template) for name, template in templates.items()}
         self.checks = _digest_of_checks()
 
     def digest(self, submission: Submission) -> str:
@@ -128,19 +121,19 @@ class _Class:
         parts = submission.digest, self.texts[submission.notebook], self.checks
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
+    def most(self, notebook: str) -> float:
+        """The points of a notebook; 0 where it could not be told which one it is."""
+        return sum(self.points.get(notebook, {}).values())
+
     def job(self, submission: Submission, annotated: Path | None = None) -> Job:
         from labutils.checks import EXERCISES
         from labutils.checks.frame.timelimit import WALL_FACTOR
 
         out = self.arguments.out.resolve()
         place = out / "annotated" / _safe(submission.student) / f"{submission.notebook}.ipynb"
-        seconds = [
-            EXERCISES[n].seconds for n in exercise_names(self.templates[submission.notebook])
-        ]
+        longest = max(EXERCISES[name].seconds for name in self.points[submission.notebook])
         return Job(
-            notebook=submission.notebook,
             template=self.texts[submission.notebook],
-            gradebook=self.gradebook,
             submission=submission.path.resolve(),
             annotated=annotated or place,
             scratch=self.scratch,
@@ -148,14 +141,13 @@ class _Class:
                 self.arguments.submissions.resolve(), out,
                 (self.arguments.notebooks / "solutions").resolve(),
             ),
-            cell_limit=WALL_FACTOR * max(seconds, default=20) + 10,
+            cell_limit=WALL_FACTOR * longest + 10,
             time_limit=self.arguments.time_limit,
             memory=int(self.arguments.memory_limit * 2**30),
         )  # fmt: skip
 
     def self_test(self, notebooks: set[str]) -> None:
         """Grade the solutions: where they do not get all points, nobody's points can be right."""
-        make_gradebook(self.gradebook, self.templates)
         folder = self.arguments.notebooks / "solutions"
         jobs = {
             name: self.job(
@@ -168,7 +160,7 @@ class _Class:
         run(jobs, self.arguments.jobs, results.__setitem__)
         faults = []
         for name, record in results.items():
-            print(f"self-test {name}: {record['points']:g} of {record['max_points']:g}", flush=True)
+            print(f"self-test {name}: {record['points']:g} of {self.most(name):g}", flush=True)
             lost = {n: e for n, e in record["exercises"].items() if e["points"] < e["max"]}
             faults += [f"{name}: {n}: {e['message']}" for n, e in lost.items()]
             if not record["exercises"] or (lost and record["look"]):
@@ -179,31 +171,17 @@ class _Class:
                 "graded:\n" + "\n".join(faults)
             )
 
-    def ungraded(self, submission: Submission) -> dict:
-        return self.complete(
-            submission, {"points": 0.0, "exercises": {}, "notes": [], "look": [], "seconds": 0}
-        )
-
     def complete(self, submission: Submission, record: dict) -> dict:
-        template = self.templates.get(submission.notebook)
-        most = sum(
-            c.metadata["nbgrader"]["points"]
-            for c in (template.cells if template else [])
-            if grade_id(c).startswith("check-")
-        )
-        look = submission.look + record["look"]
+        """The record with what its line of the table says beside the points."""
+        status = "graded" if record["exercises"] else "not graded"
         return record | {
             "student": submission.student,
             "notebook": submission.notebook,
             "file": submission.path.name if submission.path else "",
-            "max_points": most,
+            "max_points": self.most(submission.notebook),
             "notes": submission.notes + record["notes"],
-            "look": look,
-            "status": "missing"
-            if submission.path is None
-            else "graded"
-            if record["exercises"]
-            else "not graded",
+            "look": submission.look + record["look"],
+            "status": status if submission.path else "missing",
         }
 
 
@@ -219,7 +197,7 @@ def run(jobs: dict[str, Job], workers: int, done: Callable[[str, dict], None]) -
         for key in list(waiting):
             _pool(one := {key: waiting[key]}, 1, done)
             if one:
-                done(key, _failure("its process died twice"))
+                done(key, _ungraded("its process died twice"))
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
             process.kill()
@@ -229,11 +207,11 @@ def run(jobs: dict[str, Job], workers: int, done: Callable[[str, dict], None]) -
 def _pool(waiting: dict[str, Job], workers: int, done: Callable[[str, dict], None]) -> None:
     if not waiting:
         return
-    # A server that has nbgrader loaded forks a fresh process per submission, where there is one.
+    # A server that has everything loaded forks a fresh process per submission, where there is one.
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload(["labutils.course.preload"])
+        context.set_forkserver_preload(["labutils.course.autograde"])
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_end_with_parent, max_tasks_per_child=1
     ) as pool:
@@ -245,15 +223,15 @@ def _pool(waiting: dict[str, Job], workers: int, done: Callable[[str, dict], Non
             except BrokenProcessPool:
                 continue
             except Exception as error:
-                record = _failure(f"grading failed ({type(error).__name__}: {error})")
+                record = _ungraded(f"grading failed ({type(error).__name__}: {error})")
             del waiting[key]
             done(key, record)
 
 
-def _failure(why: str) -> dict:
-    line = " ".join(why.split())[:500]
-    return {"points": 0.0, "max_points": 0.0, "exercises": {}, "notes": [], "look": [line + "."],
-            "seconds": 0}  # fmt: skip
+def _ungraded(*why: str) -> dict:
+    """The record of a submission that nobody graded."""
+    look = [" ".join(line.split())[:500] + "." for line in why]
+    return {"points": 0.0, "exercises": {}, "notes": [], "look": look, "seconds": 0}
 
 
 def _end_with_parent() -> None:
@@ -272,6 +250,10 @@ def _templates(folder: Path) -> dict:
     """The released notebooks by name, made from their solutions."""
     from labutils.course.release import ReleaseError, student_copy
 
+    try:
+        import nbgrader  # noqa: F401
+    except ImportError:
+        raise GradeError("Grading needs nbgrader: pip install -e '.[ta]'") from None
     templates = {}
     for path in sorted((folder / "solutions").glob("*.ipynb")):
         try:

@@ -3,8 +3,7 @@
 from IPython.display import display
 
 from labutils.checks import EXERCISES, check
-
-RESULT = "application/vnd.labutils.result+json"
+from labutils.course import RESULT
 
 
 def begin_check():

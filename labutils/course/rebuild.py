@@ -26,7 +26,8 @@ class Rebuilt:
     """The notebook to grade, and how it came about.
 
     Attributes:
-        notebook: imports and helpers, answer and check of each exercise.
+        notebook: imports and helpers, answer and check of each exercise. Its cells have the ids
+            ``answer-NAME``, ``check-NAME`` and ``result-NAME``.
         answers: index of each exercise's cell in the submission; None where there is none.
         notes: what was put right, for the record.
         look: what a person should look at.
@@ -45,17 +46,21 @@ def grade_id(cell) -> str:
     return name if isinstance(name, str) else ""
 
 
-def exercise_names(template: NotebookNode) -> list[str]:
-    """The exercises of a released notebook, in order."""
-    return [grade_id(c) for c in template.cells if c.metadata.get("nbgrader", {}).get("solution")]
+def exercise_points(template: NotebookNode) -> dict[str, float]:
+    """The exercises of a released notebook, in order, and what a right answer to each scores."""
+    return {
+        grade_id(cell).removeprefix("check-"): float(cell.metadata.nbgrader.points)
+        for cell in template.cells
+        if grade_id(cell).startswith("check-")
+    }
 
 
 def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
     """Build the grading notebook of one submission from the released notebook."""
-    names = exercise_names(template)
+    names = list(exercise_points(template))
     cells = [c if c.cell_type == "code" else None for c in submission.cells]
     parsed = [None if c is None else statements(c.source) for c in cells]
-    rebuilt = Rebuilt(new_notebook(metadata={"kernelspec": _kernelspec()}))
+    rebuilt = Rebuilt(new_notebook())
     for name in names:
         stub = next(c for c in template.cells if grade_id(c) == name)
         rebuilt.answers[name] = _find_answer(name, stub.source, cells, parsed, rebuilt)
@@ -76,34 +81,26 @@ def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
             uses = frozenset().union(*(s.uses for s in statements(source) or []))
             chosen = [s for s in needed(pool, uses) if id(s) not in done]
             done.update(map(id, chosen))
-            # A student's statement that fails must not take the others with it.
-            groups = [[s for s in chosen if any(s is g for g in given)]]
-            groups += [[s] for s in chosen if not any(s is g for g in given)]
-            for group in filter(None, groups):
-                _append(rebuilt, "\n".join(s.source for s in group))
-            answer = from_dict(cell)
-            answer.source = source
-            rebuilt.notebook.cells.append(answer)
-            if _SUSPICIOUS.search(source):
-                found = _SUSPICIOUS.search(source).group()
-                rebuilt.look.append(f"the answer to {name} mentions {found!r}.")
-        elif name.removeprefix("check-") in names:
-            _append(rebuilt, _BEGIN)
-            rebuilt.notebook.cells.append(from_dict(cell))
+            own = [s.source for s in chosen if s not in given]
+            _append(rebuilt, "\n".join(s.source for s in chosen if s in given))
+            for statement in own:  # one that fails must not take the others with it
+                _append(rebuilt, statement)
+            _append(rebuilt, source, f"answer-{name}")
+            if found := _SUSPICIOUS.search("\n".join([*own, source])):
+                rebuilt.look.append(f"the answer to {name} mentions {found.group()!r}.")
+        elif name.startswith("check-"):
             exercise = name.removeprefix("check-")
-            _append(rebuilt, f"end_check({exercise!r}, globals())")
+            _append(rebuilt, _BEGIN)
+            _append(rebuilt, cell.source, name)
+            _append(rebuilt, f"end_check({exercise!r}, globals())", f"result-{exercise}")
         else:
             given += statements(cell.source) or []
     return rebuilt
 
 
-def _kernelspec() -> dict:
-    return {"name": "python3", "display_name": "Python 3", "language": "python"}
-
-
-def _append(rebuilt: Rebuilt, source: str) -> None:
+def _append(rebuilt: Rebuilt, source: str, id: str = "") -> None:
     cell = new_code_cell(source)
-    cell["id"] = f"grader-{len(rebuilt.notebook.cells)}"
+    cell["id"] = id or f"grader-{len(rebuilt.notebook.cells)}"
     rebuilt.notebook.cells.append(cell)
 
 
@@ -146,7 +143,7 @@ def _compare_checks(template, cells, rebuilt: Rebuilt) -> None:
 def _own_statements(template, cells, parsed, rebuilt: Rebuilt) -> list[tuple[int, Statement]]:
     """The student's statements beside the answers that the released notebook has no word on."""
     theirs = {c.source.strip() for c in template.cells if c.cell_type == "code"}
-    taken = set(exercise_names(template)) | {"check"}
+    taken = set(exercise_points(template)) | {"check"}
     for cell in template.cells:
         if cell.cell_type == "code" and not grade_id(cell):
             taken.update(*(s.binds for s in statements(cell.source) or []))
@@ -169,8 +166,9 @@ def annotate(submission: NotebookNode, rebuilt_answers: dict, record: dict) -> N
         note = new_markdown_cell("> " + "\n>\n> ".join(lines))
         note["id"] = f"graded-{len(after)}-{name}"[:64]
         after.setdefault(rebuilt_answers.get(name), []).append(note)
+    most = sum(graded["max"] for graded in record["exercises"].values())
     head = new_markdown_cell(
-        f"> **Graded: {record['points']:g} of {record['max_points']:g} points.**"
+        f"> **Graded: {record['points']:g} of {most:g} points.**"
         + "".join(f"\n>\n> {_plain(line)}" for line in record["look"] + record["notes"])
     )
     head["id"] = "graded"

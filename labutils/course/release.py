@@ -10,8 +10,9 @@ from nbformat import NotebookNode
 
 from labutils.checks import EXERCISES
 from labutils.course.colab import Repository, add_colab, configured
-from labutils.course.files import as_text, write_text
+from labutils.course.notebook_text import as_text
 from labutils.course.slices import statements
+from labutils.files import write_text
 
 STUB = "raise NotImplementedError  # your code goes here; then run the check below"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"

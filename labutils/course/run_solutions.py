@@ -11,7 +11,8 @@ from pathlib import Path
 
 import nbformat
 
-from labutils.course.files import as_text, write_text
+from labutils.course.notebook_text import as_text
+from labutils.files import write_text
 
 # What the committed outputs are made with; the caller's environment does not count.
 ENVIRONMENT = {

@@ -8,12 +8,17 @@ the system allows it, no network and no view of other processes or of the class'
 import os
 import signal
 import sys
+import threading
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
-from nbgrader.preprocessors import Execute
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from labutils.course import RESULT
 
 ROOT = Path(__file__).parents[2]  # the folder that holds this labutils
 _MARK = "LABUTILS_SUBMISSION"
@@ -21,7 +26,23 @@ _PASSED_ON = (
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS",
 )  # fmt: skip
-_OUTPUT_LIMIT = 500_000  # characters that one cell may print
+
+
+@dataclass
+class Run:
+    """What came of a notebook that was run.
+
+    Attributes:
+        replies: by cell id, how the kernel ended the cell: a ``status``, "ok" or "error", and for
+            an error ``ename`` and ``evalue``. A cell that was not run to its end is missing.
+        results: by cell id, what :func:`labutils.course.kernel.end_check` reported there. Two where
+            an answer reported something of its own as well.
+        trouble: what a person should look at.
+    """
+
+    replies: dict[str, dict] = field(default_factory=dict)
+    results: dict[str, list[dict]] = field(default_factory=dict)
+    trouble: list[str] = field(default_factory=list)
 
 
 class Sandbox:
@@ -33,14 +54,12 @@ class Sandbox:
         memory: bytes of memory that each of its processes may ask for.
     """
 
-    def __init__(self, folder: Path, hidden: list[Path], memory: int):
-        self.home, self.run = folder / "home", folder / "run"
-        self.log = self.run / "kernel.log"
+    def __init__(self, folder: Path, hidden: Iterable[Path], memory: int):
+        self.folder, self.home = folder, folder / "home"
         self.home.mkdir()
-        self.run.mkdir()
         self.memory = memory
         self.mark = uuid.uuid4().hex
-        needed = [self.home, self.run, ROOT / "labutils", Path(sys.prefix), Path(sys.base_prefix)]
+        needed = [folder, ROOT / "labutils", Path(sys.prefix), Path(sys.base_prefix)]
         self.hidden = [
             h for h in hidden if h.is_dir() and not any(n.is_relative_to(h) for n in needed)
         ]
@@ -78,6 +97,38 @@ class Sandbox:
         options = [str(ROOT), str(self.memory), *map(str, self.hidden)]
         return [sys.executable, "-P", "-s", str(script), connection_file, *options]
 
+    def run(self, notebook: NotebookNode, cell_limit: float, time_limit: float) -> Run:
+        """Run all cells, whatever becomes of each; leave no process behind.
+
+        Args:
+            notebook: the notebook to run; its outputs are not kept.
+            cell_limit: seconds after which a cell is interrupted.
+            time_limit: seconds after which everything is killed.
+        """
+        run = Run()
+
+        def time_is_up():
+            after = f"after {time_limit:g} seconds"
+            run.trouble.append(f"it was still running {after} and was stopped.")
+            self.kill()
+
+        watchdog = threading.Timer(time_limit, time_is_up)
+        watchdog.daemon = True
+        watchdog.start()
+        client = _Client(self, run, notebook, cell_limit)
+        try:
+            with client.setup_kernel():
+                for number, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, number)
+        except TimeoutError:
+            run.trouble.append("a cell ran on after it was told to stop.")
+        except RuntimeError as error:
+            run.trouble.append(f"its kernel died ({' '.join(str(error).split())[:200]}).")
+        finally:
+            watchdog.cancel()
+            self.kill()
+        return run
+
     def kill(self) -> None:
         """End the kernel and every process that it left behind."""
         import psutil
@@ -110,76 +161,61 @@ class Sandbox:
             return False
 
 
-def kernel_manager(sandbox: Sandbox) -> type[AsyncKernelManager]:
-    """A kernel manager class that starts its kernel in ``sandbox``."""
+class _KernelManager(AsyncKernelManager):
+    """Starts its kernel in a sandbox."""
 
-    class SandboxedKernelManager(AsyncKernelManager):
-        def __init__(self, **kwargs):
-            super().__init__(**kwargs)
-            # Unix sockets lie in the file system: they reach a kernel that has no network.
-            self.transport = "ipc" if os.name == "posix" else "tcp"
-            self.connection_file = str(sandbox.run / "k.json")
-            self.shutdown_wait_time = 1.0
+    def __init__(self, sandbox: Sandbox):
+        super().__init__()
+        self.sandbox = sandbox
+        # Unix sockets lie in the file system: they reach a kernel that has no network.
+        self.transport = "ipc" if os.name == "posix" else "tcp"
+        self.connection_file = str(sandbox.folder / "k.json")
 
-        def format_kernel_cmd(self, extra_arguments=None):
-            return sandbox.command(self.connection_file)
+    def format_kernel_cmd(self, extra_arguments=None):
+        return self.sandbox.command(self.connection_file)
 
-        async def _async_launch_kernel(self, kernel_cmd, **kwargs):
-            kwargs["env"] = sandbox.environment()
-            kwargs["cwd"] = str(sandbox.home)
-            with open(sandbox.log, "wb") as log:  # what the kernel says outside of any cell
-                kwargs |= {"stdout": log, "stderr": log}
-                await super()._async_launch_kernel(kernel_cmd, **kwargs)
-            sandbox.pid = self.provisioner.pid
+    async def _async_launch_kernel(self, kernel_cmd, **kwargs):
+        kwargs["env"] = self.sandbox.environment()
+        kwargs["cwd"] = str(self.sandbox.home)
+        # What the kernel says outside of any cell.
+        with open(self.sandbox.folder / "kernel.log", "wb") as log:
+            kwargs |= {"stdout": log, "stderr": log}
+            await super()._async_launch_kernel(kernel_cmd, **kwargs)
+        self.sandbox.pid = self.provisioner.pid
 
-        _launch_kernel = None  # only the asynchronous way is used
-
-    return SandboxedKernelManager
+    _launch_kernel = None  # only the asynchronous way is used
 
 
-def execute_preprocessor(sandbox: Sandbox, trouble: list[str]) -> type[Execute]:
-    """nbgrader's Execute, with its kernel in ``sandbox``.
+class _Client(NotebookClient):
+    """Of all that a cell sends, keeps how it ended and the results of checks."""
 
-    When the kernel dies, what was graded before stays; check cells that did not finish get an
-    error, so that nbgrader gives no points for them, and ``trouble`` says what happened.
-    """
+    def __init__(self, sandbox: Sandbox, run: Run, notebook: NotebookNode, cell_limit: float):
+        too_long = f"this cell was still running after {cell_limit:g} seconds"
+        super().__init__(
+            notebook,
+            allow_errors=True,
+            timeout=int(cell_limit),
+            error_on_timeout={"ename": "CellTimeoutError", "evalue": too_long},
+            startup_timeout=180,
+            iopub_timeout=20,  # a busy machine may need as long to deliver an output
+            raise_on_iopub_timeout=True,
+            shutdown_kernel="immediate",
+            record_timing=False,
+            on_cell_executed=self._keep_reply,
+        )
+        self._sandbox, self._run = sandbox, run
 
-    class SandboxedExecute(Execute):
-        def __init__(self, *args, **kwargs):
-            kwargs["kernel_manager_class"] = kernel_manager(sandbox)
-            super().__init__(*args, **kwargs)
-            self.finished: set[str] = set()
+    def create_kernel_manager(self):
+        self.km = _KernelManager(self._sandbox)
+        return self.km
 
-        def preprocess(self, nb, resources, km=None):
-            try:
-                return super().preprocess(nb, resources, km)
-            except TimeoutError:
-                trouble.append("a cell ran on after it was told to stop.")
-            except (DeadKernelError, RuntimeError) as error:
-                trouble.append(f"its kernel died ({' '.join(str(error).split())[:200]}).")
-            finally:
-                sandbox.kill()
-            for cell in nb.cells:
-                if cell.cell_type == "code" and cell.id not in self.finished:
-                    cell.outputs = [_error("StoppedError", "this cell was not run to its end")]
-            return nb, resources
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "status":
+            return super().process_message(msg, cell, cell_index)
+        found = self._run.results.setdefault(cell.id, [])
+        if RESULT in msg["content"].get("data", {}) and len(found) < 2:
+            found.append(msg["content"]["data"][RESULT])
+        return None  # nobody reads the rest, and it may be a flood
 
-        def on_cell_executed(self, **kwargs):
-            super().on_cell_executed(**kwargs)
-            self.finished.add(kwargs["cell"].id)
-
-        def output(self, outs, msg, display_id, cell_index):
-            content = msg["content"]
-            size = len(str(content.get("text", ""))) + len(str(content.get("data", "")))
-            printed = sum(len(o.get("text", "")) + len(str(o.get("data", ""))) for o in outs)
-            if printed + size > _OUTPUT_LIMIT and msg["msg_type"] != "error":
-                return None  # a flood; the rest is dropped
-            return super().output(outs, msg, display_id, cell_index)
-
-    return SandboxedExecute
-
-
-def _error(name: str, text: str):
-    from nbformat.v4 import new_output
-
-    return new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"])
+    def _keep_reply(self, cell, cell_index, execute_reply):
+        self._run.replies[cell.id] = execute_reply["content"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labutils.course.autograde import read_notebook
-from labutils.course.rebuild import exercise_names, grade_id
+from labutils.course.rebuild import exercise_points, grade_id
 from labutils.course.slices import statements
 
 _TOO_LARGE = 100 * 2**20
@@ -116,13 +116,13 @@ def _identify(path: Path, student: str, templates: dict) -> Submission:
 
 def _by_ids(notebook, templates: dict) -> str:
     ids = {grade_id(cell) for cell in notebook.cells} - {""}
-    return _most({n: len(ids & set(exercise_names(t))) for n, t in templates.items()})
+    return _most({n: len(ids & set(exercise_points(t))) for n, t in templates.items()})
 
 
 def _by_names(notebook, templates: dict) -> str:
     parsed = [statements(c.source) or [] for c in notebook.cells if c.cell_type == "code"]
     names = set().union(*(s.binds for some in parsed for s in some if s.defines))
-    return _most({n: len(names & set(exercise_names(t))) for n, t in templates.items()})
+    return _most({n: len(names & set(exercise_points(t))) for n, t in templates.items()})
 
 
 def _most(scores: dict[str, int]) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labutils.course import class_report, grade, rebuild, slices, submissions
-from labutils.course.autograde import read_notebook
+from labutils.course import autograde, class_report, grade, rebuild, slices, submissions
+from labutils.course.sandbox import Run
 
 from . import fake_grading
 
@@ -133,7 +133,7 @@ def test_an_answer_that_reaches_for_the_reference_is_looked_at(template, noteboo
 def test_the_annotated_notebook_is_the_students_own_with_remarks(template, notebook):
     answers = rebuild.rebuild(template, notebook).answers
     found = {"points": 0.0, "max": 2.0, "status": "wrong", "message": "a | b", "hint": "<b>"}
-    record = {"points": 0.0, "max_points": 9, "look": [], "notes": [], "exercises": {
+    record = {"points": 0.0, "look": [], "notes": [], "exercises": {
         "softmax": found}}  # fmt: skip
     out = rebuild.annotate(notebook, answers, record)
     nbformat.validate(out)
@@ -184,9 +184,40 @@ def test_damaged_notebooks_are_refused_in_one_way(tmp_path, text):
     path = tmp_path / "a.ipynb"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match="no readable notebook"):
-        notebook = read_notebook(path)
+        notebook = autograde.read_notebook(path)
         assert notebook.cells, "an empty one is readable"
         raise AssertionError
+
+
+# --- what the checks found ------------------------------------------------------------------
+
+OK = {"status": "ok"}
+ERROR = {"status": "error", "ename": "AssertionError", "evalue": "two\nlines"}
+RIGHT = {"passed": True, "done": True, "message": "Right.", "hint": ""}
+WRONG = RIGHT | {"passed": False, "hint": "use dim=-1"}
+
+
+@pytest.mark.parametrize(
+    "check, reports, status, look",
+    [
+        (OK, [RIGHT], "right", False),
+        (ERROR, [WRONG], "wrong", False),
+        (ERROR, [WRONG | {"done": False}], "blank", False),
+        (ERROR, [], "error", False),
+        (None, [], "error", False),  # not run to its end
+        # What only an answer can do that reports for itself:
+        (OK, [WRONG], "error", True),
+        (OK, [], "error", True),
+        (OK, [RIGHT, RIGHT], "error", True),
+        (ERROR, [RIGHT, WRONG], "error", True),
+        (ERROR, [RIGHT], "error", False),
+    ],
+)
+def test_only_a_check_that_passed_and_said_so_once_scores(check, reports, status, look):
+    replies = {"answer-softmax": OK} | ({"check-softmax": check} if check else {})
+    found, said = autograde._finding("softmax", Run(replies, {"result-softmax": reports}))
+    assert found["status"] == status and bool(said) == look
+    assert status != "error" or "\n" not in found["message"]
 
 
 # --- the report -----------------------------------------------------------------------------
@@ -211,7 +242,8 @@ def test_the_report_counts_misconceptions_and_escapes_what_students_write():
     exercises = {NAME: ["softmax"]}
     rows = list(csv.reader(class_report.grades_csv(records, exercises).splitlines()))
     assert rows[1][0] == "'=1+1" and rows[3][:6] == ["carla", NAME, "2", "2", "graded", "2"]
-    text, page = class_report.markdown(records, exercises), class_report.page(records, exercises)
+    text = class_report.report("report.md", records, exercises)
+    page = class_report.report("report.html", records, exercises)
     assert "| 2 | softmax | use dim=-1 | saw this |" in text
     assert "| softmax | not written | 1 | dora |" in text and "  0 | ### 3" in text
     assert "Mean 0.50 of 2 points, median 0." in text
@@ -236,7 +268,6 @@ def a_class(tmp_path, notebook, monkeypatch):
         nbformat.write(notebook, folder / f"{student}_{NAME}.ipynb")
     (tmp_path / "log").write_text("")
     monkeypatch.setattr(grade, "grade", fake_grading.grade)
-    monkeypatch.setattr(grade, "make_gradebook", lambda path, templates: None)
     return argparse.Namespace(
         submissions=folder, out=tmp_path / "out", jobs=2, time_limit=60, memory_limit=6,
         notebook=None, notebooks=tmp_path / "notebooks",
@@ -308,7 +339,7 @@ import argparse, sys
 from pathlib import Path
 from labutils.course import grade
 from tests.unit import fake_grading
-grade.grade, grade.make_gradebook = fake_grading.grade, lambda path, templates: None
+grade.grade = fake_grading.grade
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     sys.exit(grade.main(argparse.Namespace(

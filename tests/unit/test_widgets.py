@@ -7,7 +7,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from torch import nn
 
 from labutils import widgets
-from labutils.course.files import as_text
+from labutils.course.notebook_text import as_text
 from labutils.plotting.sheet import Sheet
 from labutils.training import models
 from labutils.widgets.controls import choice, slider

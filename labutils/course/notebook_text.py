@@ -1,13 +1,9 @@
-"""Notebooks as files: the same bytes on every machine, written whole or not at all."""
+"""Notebooks as text: the same bytes on every machine."""
 
 from copy import deepcopy
 
 import nbformat
 from nbformat import NotebookNode
-
-from labutils.files import write_text
-
-__all__ = ["as_text", "without_widgets", "write_text"]
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
