@@ -74,12 +74,6 @@ def softmax_over_dim_0(z):
     return e / e.sum(0)
 
 
-@softmax.wrong("count from the end")
-def softmax_over_dim_1(z):
-    e = torch.exp(z - z.amax(1, keepdim=True))
-    return e / e.sum(1, keepdim=True)
-
-
 @softmax.wrong("the whole tensor must not sum to 1")
 def softmax_over_everything(z):
     e = torch.exp(z - z.max())
@@ -92,20 +86,9 @@ def softmax_without_keepdim(z):
     return e / e.sum(-1)
 
 
-@softmax.wrong("overflows to inf")
-def softmax_naive(z):
-    return z.exp() / z.exp().sum(-1, keepdim=True)
-
-
 @softmax.wrong("not one maximum for the whole tensor")
 def softmax_with_one_maximum(z):
     e = torch.exp(z - z.max())
-    return e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("same number for the whole row")
-def softmax_with_the_maximum_of_the_columns(z):
-    e = torch.exp(z - z.amax(0))
     return e / e.sum(-1, keepdim=True)
 
 
@@ -115,51 +98,16 @@ def softmax_with_the_mean(z):
     return e / e.sum(-1, keepdim=True)
 
 
-@softmax.wrong("did you clip")
-def softmax_clipped(z):
-    e = z.clamp(-80, 80).exp()
+@softmax.wrong("one exponential, one division")
+def softmax_of_half_the_scores(z):
+    e = torch.exp(z / 2)
     return e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("exponential of each score first")
-def softmax_without_exponential(z):
-    return z / z.sum(-1, keepdim=True)
-
-
-@softmax.wrong("divided by their sum")
-def softmax_without_division(z):
-    return torch.exp(z)
-
-
-@softmax.wrong("log-softmax")
-def softmax_log(z):
-    return F.log_softmax(z, dim=-1)
-
-
-@softmax.wrong("a sigmoid looks at one score alone")
-def softmax_sigmoid(z):
-    return torch.sigmoid(z)
-
-
-@softmax.wrong("minus too many")
-def softmax_negated(z):
-    e = torch.exp(-z)
-    return e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("argmax as one-hot")
-def softmax_one_hot(z):
-    return F.one_hot(z.argmax(-1), z.shape[-1]).float()
-
-
-@softmax.wrong("argmax decides")
-def softmax_argmax(z):
-    return z.argmax(-1)
 
 
 @softmax.wrong("base e")
 def softmax_base_2(z):
-    return 2**z / (2**z).sum(-1, keepdim=True)
+    powers = torch.exp2(z)
+    return torch.stack([row / sum(row) for row in powers])
 
 
 @softmax.wrong("in-place")
@@ -268,44 +216,28 @@ def cross_entropy_swapped(p, q):
     return -torch.xlogy(q, p).sum()
 
 
-@cross_entropy.wrong("the minus in front makes")
-def cross_entropy_without_minus(p, q):
-    return (p * q.log()).sum()
+@cross_entropy.wrong("weigh -log q of each class")
+def cross_entropy_perplexity(p, q):
+    return torch.exp(-(p * q.log()).sum())
 
 
-@cross_entropy.wrong("nothing more to average")
-def cross_entropy_mean(p, q):
-    return -(p * q.log()).mean()
+@cross_entropy.wrong("0 · log 0")
+def cross_entropy_by_a_product(p, q):
+    return -p.dot(q.log())
 
 
-@cross_entropy.wrong("add the terms up")
-def cross_entropy_not_summed(p, q):
-    return -(p * q.log())
-
-
-@cross_entropy.wrong("two things are missing")
-def cross_entropy_bare_terms(p, q):
-    return p * q.log()
+@cross_entropy.wrong("leave out entries by p, not by q")
+def cross_entropy_masked_by_q(p, q):
+    keep = q > 0
+    return -(p[keep] * q[keep].log()).sum()
 
 
 @cross_entropy.wrong("counts bits")
 def cross_entropy_bits(p, q):
-    return -(p * torch.log2(q)).sum()
-
-
-@cross_entropy.wrong("log10")
-def cross_entropy_log10(p, q):
-    return -(p * torch.log10(q)).sum()
-
-
-@cross_entropy.wrong("0 · log 0")
-def cross_entropy_nan(p, q):
-    return -(p * q.log()).sum()
-
-
-@cross_entropy.wrong("a small number added to q")
-def cross_entropy_epsilon(p, q):
-    return -(p * torch.log(q + 1e-7)).sum()
+    total = 0
+    for a, b in zip(p, q, strict=True):
+        total = total - a * math.log2(b)
+    return total
 
 
 @cross_entropy.wrong("(or a clamp) hides that")
@@ -318,12 +250,6 @@ def cross_entropy_nan_to_num(p, q):
     return -torch.nan_to_num(p * q.log()).sum()
 
 
-@cross_entropy.wrong("leave out entries by p, not by q")
-def cross_entropy_masked_by_q(p, q):
-    keep = q > 0
-    return -(p[keep] * q[keep].log()).sum()
-
-
 @cross_entropy.wrong("same entries of both")
 def cross_entropy_masks_only_q(p, q):
     return -(p * q[p > 0].log()).sum()
@@ -334,39 +260,15 @@ def cross_entropy_kl(p, q):
     return (p * (p / q).log()).sum()
 
 
-@cross_entropy.wrong("never looks at the prediction")
-def cross_entropy_entropy(p, q):
-    return -(p * p.log()).sum()
-
-
 @cross_entropy.wrong("one-hot p only")
 def cross_entropy_hard(p, q):
-    return -torch.log(q[torch.argmax(p)])
-
-
-@cross_entropy.wrong("weigh each -log q")
-def cross_entropy_not_weighed(p, q):
-    return -q.log().sum()
-
-
-@cross_entropy.wrong("q already holds probabilities")
-def cross_entropy_of_torch(p, q):
-    return F.cross_entropy(q, p)
+    label = p.max(dim=0).indices
+    return F.nll_loss(torch.log(q)[None], label[None])
 
 
 @cross_entropy.wrong("yes/no questions")
 def cross_entropy_binary(p, q):
     return -(p * q.log() + (1 - p) * (1 - q).log()).sum()
-
-
-@cross_entropy.wrong("neither (1-p)")
-def cross_entropy_binary_mean(p, q):
-    return F.binary_cross_entropy(q, p)
-
-
-@cross_entropy.wrong("squared differences, summed or averaged")
-def cross_entropy_squared(p, q):
-    return ((p - q) ** 2).sum()
 
 
 @cross_entropy.wrong("stay in torch")
@@ -449,55 +351,45 @@ def from_logits_nll(logits, targets):
 
 @from_logits.wrong("apply it once")
 def from_logits_double_softmax(logits, targets):
-    return F.cross_entropy(torch.softmax(logits, dim=1), targets)
+    probabilities = nn.Softmax(dim=1)(logits)
+    return nn.CrossEntropyLoss()(probabilities, targets)
 
 
 @from_logits.wrong("over the samples of the batch")
 def from_logits_over_batch(logits, targets):
-    return F.nll_loss(torch.log_softmax(logits, dim=0), targets)
+    e = torch.exp(logits)
+    p = e / e.sum(0)
+    return sum(-torch.log(p[i, t]) for i, t in enumerate(targets)) / len(targets)
 
 
-@from_logits.wrong("a sum grows with the batch")
-def from_logits_sum(logits, targets):
-    return F.cross_entropy(logits, targets, reduction="sum")
+@from_logits.wrong("then the mean over the rows")
+def from_logits_perplexity(logits, targets):
+    return F.cross_entropy(logits, targets).exp()
 
 
-@from_logits.wrong("take their mean to get one number")
-def from_logits_each(logits, targets):
-    return F.cross_entropy(logits, targets, reduction="none")
+@from_logits.wrong("one loss for each sample")
+def from_logits_keeps_a_dimension(logits, targets):
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    return losses.mean(dim=0, keepdim=True)
+
+
+@from_logits.wrong("the logarithm is infinite")
+def from_logits_log_of_softmax(logits, targets):
+    p = torch.softmax(logits, dim=1)
+    return -torch.log(p[torch.arange(len(targets)), targets]).mean()
+
+
+@from_logits.wrong("maximum for the whole batch")
+def from_logits_one_maximum(logits, targets):
+    largest = torch.max(logits)
+    log_sum_exp = largest + (logits - largest).exp().sum(dim=1).log()
+    return (log_sum_exp - logits.gather(1, targets[:, None])[:, 0]).mean()
 
 
 @from_logits.wrong("counts the zeros too")
 def from_logits_mean_over_everything(logits, targets):
     y = F.one_hot(targets, logits.shape[1])
     return -(y * logits.log_softmax(1)).mean()
-
-
-@from_logits.wrong("never negative")
-def from_logits_without_minus(logits, targets):
-    return logits.log_softmax(1).gather(1, targets[:, None]).mean()
-
-
-@from_logits.wrong("a logit alone is no log-probability")
-def from_logits_nll_of_logits(logits, targets):
-    return F.nll_loss(logits, targets)
-
-
-@from_logits.wrong("the logarithm is missing")
-def from_logits_nll_of_probabilities(logits, targets):
-    return F.nll_loss(torch.softmax(logits, 1), targets)
-
-
-@from_logits.wrong("they do not commute")
-def from_logits_log_of_mean(logits, targets):
-    p = torch.softmax(logits, 1)[torch.arange(len(targets)), targets]
-    return -p.mean().log()
-
-
-@from_logits.wrong("in bits")
-def from_logits_bits(logits, targets):
-    p = torch.softmax(logits, 1)[torch.arange(len(targets)), targets]
-    return -p.log2().mean()
 
 
 @from_logits.wrong("add the maximum back")
@@ -514,48 +406,10 @@ def from_logits_shift_without_keepdim(logits, targets):
     return (log_sum_exp - logits[torch.arange(len(targets)), targets]).mean()
 
 
-@from_logits.wrong("n×n numbers")
-def from_logits_wrong_index(logits, targets):
-    return -logits.log_softmax(1)[:, targets].mean()
-
-
-@from_logits.wrong("the first index is the sample")
-def from_logits_transposed_index(logits, targets):
-    return -logits.log_softmax(1)[targets, torch.arange(len(targets))].mean()
-
-
-@from_logits.wrong("believed or not")
-def from_logits_largest(logits, targets):
-    return -torch.softmax(logits, 1).max(1).values.log().mean()
-
-
-@from_logits.wrong("the targets did not enter")
-def from_logits_all_classes(logits, targets):
-    return -logits.log_softmax(1).mean()
-
-
-@from_logits.wrong("class numbers, not one-hot rows")
-def from_logits_as_if_one_hot(logits, targets):
-    return -(targets * logits.log_softmax(1)).sum(1).mean()
-
-
 @from_logits.wrong("squared errors")
 def from_logits_mse(logits, targets):
     y = F.one_hot(targets, logits.shape[1]).float()
     return ((logits.softmax(1) - y) ** 2).mean()
-
-
-@from_logits.wrong("inf/inf is NaN")
-def from_logits_naive(logits, targets):
-    e = logits.exp()
-    p = e / e.sum(1, keepdim=True)
-    return -p[torch.arange(len(targets)), targets].log().mean()
-
-
-@from_logits.wrong("log of a finished softmax")
-def from_logits_log_of_softmax(logits, targets):
-    p = torch.softmax(logits, dim=1)
-    return -torch.log(p[torch.arange(len(targets)), targets]).mean()
 
 
 @from_logits.wrong("caps the loss")
@@ -598,12 +452,6 @@ def from_logits_fixed_size(logits, targets):
 def from_logits_in_place(logits, targets):
     logits -= logits.amax(1, keepdim=True)
     return F.cross_entropy(logits, targets)
-
-
-@from_logits.wrong("adds up the samples")
-def logsumexp_over_the_batch(logits, targets):
-    rows = torch.arange(len(targets))
-    return (torch.logsumexp(logits, dim=0) - logits[rows, targets]).mean()
 
 
 @from_logits.wrong("one of the two parts was divided by N")
@@ -681,49 +529,35 @@ def grad_row_by_row(logits, targets):
 
 
 @grad.wrong("factor 1/n")
-def grad_without_mean(logits, targets):
-    return logits.softmax(1) - F.one_hot(targets, logits.shape[1])
-
-
-@grad.wrong("not the other way round")
-def grad_wrong_sign(logits, targets):
-    return (F.one_hot(targets, logits.shape[1]) - logits.softmax(1)) / len(logits)
-
-
-@grad.wrong("two things: it is softmax minus")
-def grad_wrong_sign_without_mean(logits, targets):
-    return F.one_hot(targets, logits.shape[1]) - logits.softmax(1)
-
-
-@grad.wrong("the target's part is missing")
-def grad_without_targets(logits, targets):
-    return logits.softmax(1) / len(logits)
-
-
-@grad.wrong("only half of the formula")
-def grad_softmax_alone(logits, targets):
-    return logits.softmax(1)
+def grad_of_the_sum(logits, targets):
+    z = logits.clone().requires_grad_()
+    F.cross_entropy(z, targets, reduction="sum").backward()
+    return z.grad
 
 
 @grad.wrong("derivative by the probabilities")
-def grad_by_probabilities(logits, targets):
-    p = logits.softmax(1)
-    return -F.one_hot(targets, logits.shape[1]) / p / len(logits)
+def grad_stops_at_the_probabilities(logits, targets):
+    p = logits.softmax(1).requires_grad_()
+    F.nll_loss(p.log(), targets).backward()
+    return p.grad
 
 
-@grad.wrong("stops at the probabilities")
-def grad_by_probabilities_without_mean(logits, targets):
-    return -F.one_hot(targets, logits.shape[1]) / logits.softmax(1)
+@grad.wrong("the formula: softmax minus")
+def grad_with_sigmoids(logits, targets):
+    return (torch.sigmoid(logits) - F.one_hot(targets, logits.shape[1])) / len(logits)
 
 
-@grad.wrong("not averaged")
-def grad_mean_over_everything(logits, targets):
-    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])) / logits.numel()
+@grad.wrong("every logit gets its own")
+def grad_flat(logits, targets):
+    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])).flatten() / len(logits)
 
 
-@grad.wrong("the softmax is missing")
-def grad_of_logits(logits, targets):
-    return (logits - F.one_hot(targets, logits.shape[1])) / len(logits)
+@grad.wrong("maximum for the whole batch")
+def grad_one_maximum(logits, targets):
+    e = torch.exp(logits - torch.max(logits))
+    p = e / e.sum(dim=1, keepdim=True)
+    p[torch.arange(len(targets)), targets] -= 1
+    return p / len(targets)
 
 
 @grad.wrong("do not sum over the samples")
@@ -731,19 +565,12 @@ def grad_summed(logits, targets):
     return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])).mean(0)
 
 
-@grad.wrong("one number for each logit")
-def grad_loss(logits, targets):
-    return F.cross_entropy(logits, targets)
-
-
 @grad.wrong("runs over the samples")
 def grad_over_batch(logits, targets):
-    return (logits.softmax(0) - F.one_hot(targets, logits.shape[1])) / len(logits)
-
-
-@grad.wrong("not from their logarithms")
-def grad_log_softmax(logits, targets):
-    return (logits.log_softmax(1) - F.one_hot(targets, logits.shape[1])) / len(logits)
+    g = torch.exp(logits) / torch.exp(logits).sum(dim=0)
+    for i, t in enumerate(targets):
+        g[i, t] -= 1
+    return g / len(targets)
 
 
 @grad.wrong("[:, targets] touches")
@@ -756,20 +583,9 @@ def grad_every_column(logits, targets):
 @grad.wrong("the first index is the sample")
 def grad_transposed_index(logits, targets):
     g = logits.softmax(1)
-    g[targets, torch.arange(len(targets))] -= 1
-    return g / len(logits)
-
-
-@grad.wrong("make them one-hot before")
-def grad_class_numbers(logits, targets):
-    return (logits.softmax(1) - targets) / len(logits)
-
-
-@grad.wrong("overflows to nan")
-def grad_naive(logits, targets):
-    e = logits.exp()
-    p = e / e.sum(1, keepdim=True)
-    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
+    for i, t in enumerate(targets.tolist()):
+        g[t, i] = g[t, i] - 1
+    return g / len(targets)
 
 
 @grad.wrong("in-place")

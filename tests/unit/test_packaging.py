@@ -70,12 +70,6 @@ def test_no_dataset_is_committed():
         assert path.stat().st_size < 3_000_000, f"{path} is too large for the repository"
 
 
-def test_every_file_named_in_the_readme_exists():
-    text = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)\)", text):
-        assert (ROOT / target).exists(), f"README links to {target}"
-
-
 def test_importing_labutils_loads_no_heavy_module():
     code = (
         "import sys, json, labutils; heavy = {'torch', 'torchvision', 'matplotlib', 'ipywidgets', "

@@ -1,0 +1,75 @@
+"""``python -m docs.take_pictures``: the README's two pictures, taken in JupyterLab anew.
+
+An explorer after a few moves, and what a check says to a wrong answer at the second try. Needs a
+Chromium, as the browser tests do. What is seen is drawn by this repository: no dataset is touched.
+"""
+
+import io
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Locator, sync_playwright
+
+from labutils.course.chromium import ARGUMENTS, find_chromium
+from tests.browser.explorers import write_scratch
+from tests.browser.lab import LIGHT, NotebookPage, running_lab
+
+PICTURES = Path(__file__).parent / "pictures"
+VIEWPORT = {"width": 1240, "height": 900}
+LIMIT = 150_000  # bytes of a picture
+EXPLORER = "widgets.receptive_fields((3, 3, 3), (1, 2, 1))"
+WRONG_SOFTMAX = """def softmax(z):
+    exponentials = torch.exp(z)
+    return exponentials / exponentials.sum(dim=0)"""
+# Cells, by their place in the notebook; the wrong answer fails once before it is shown.
+CELLS = [
+    "import torch\nfrom labutils.checks import check",
+    EXPLORER,
+    f"{WRONG_SOFTMAX}\n\n_ = check.softmax(softmax)",
+    WRONG_SOFTMAX,
+    "softmax = check.softmax(softmax)",
+]
+
+
+def take(cells: list[Locator], path: Path) -> None:
+    """Save neighbouring cells without their prompts, in few colours and bytes.
+
+    Raises:
+        RuntimeError: the picture is larger than ``LIMIT``.
+    """
+    top, editor = cells[0].bounding_box(), cells[0].locator(".jp-Editor").bounding_box()
+    last = cells[-1].bounding_box()
+    clip = {"x": editor["x"] - 6, "y": top["y"], "width": editor["width"] + 12}
+    clip["height"] = last["y"] + last["height"] - top["y"]
+    picture = Image.open(io.BytesIO(cells[0].page.screenshot(clip=clip))).convert("RGB")
+    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    size = path.stat().st_size
+    if size > LIMIT:
+        raise RuntimeError(f"{path.name} has {size:,} bytes, {LIMIT:,} are allowed")
+    print(f"{path.name}: {picture.width} x {picture.height}, {size:,} bytes")
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        with running_lab(Path(scratch)) as lab:
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+            page = browser.new_page(viewport=VIEWPORT, device_scale_factor=1.5)
+            notebook = NotebookPage(page, lab)
+            notebook.open(write_scratch(lab.folder, CELLS))
+            notebook.use_theme(LIGHT)
+            notebook.run_all()
+            page.locator(".labutils-screen img").wait_for()
+            notebook.show_whole()
+            # The cell that is selected has a frame and buttons: let it be the first one.
+            page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 0")
+            cells = page.locator(".jp-Notebook .jp-Cell").all()
+            take(cells[2:3], PICTURES / "explorer.png")
+            take(cells[4:6], PICTURES / "feedback.png")
+            notebook.close()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
