@@ -4,48 +4,30 @@ Tensors, arrays and lists are all taken. What a picture says is computed from th
 alt text is as true as the picture. Nothing here touches matplotlib's settings, an open figure, or a
 random generator of the notebook's own.
 
-============ =========================================================================
-images       ``image_grid``, ``filters``, ``feature_maps``
-results      ``predictions``, ``mistakes``, ``confusion_matrix``, ``per_class_accuracy``
-bars         ``probability_bars``, ``value_bars``, ``class_counts``, ``histogram``,
-             ``bars_by_layer``, ``ensemble_bars``
-curves       ``function_curves``, ``why_not_mse``, ``double_softmax_gradient``,
-             ``activations_by_depth``
-runs         ``training_curves``, ``train_test_gap``, ``loss_by_step``
-windows      ``convolution_window``, ``receptive_field_stack``
-networks     ``network_volumes``, ``mlp_layers``, ``ilsvrc_timeline``
-grids        ``convolution_example``, ``pooling_example``, ``dropout_mask``
-concepts     ``score_probability_loss``, ``pipeline_steps``, ``batch_order``
-============ =========================================================================
+============= ========================================================================
+images        ``image_grid``, ``filters``, ``feature_maps``
+results       ``predictions``, ``mistakes``, ``confusion_matrix``, ``per_class_accuracy``
+bars          ``probability_bars``, ``value_bars``, ``bars_by_layer``, ``ensemble_bars``
+curves        ``function_curves``, ``why_not_mse``, ``double_softmax_gradient``,
+              ``activations_by_depth``
+runs          ``training_curves``, ``train_test_gap``, ``loss_by_step``
+windows       ``convolution_window``, ``receptive_field_stack``
+architectures ``network_volumes``, ``mlp_layers``, ``ilsvrc_timeline``
+grids         ``convolution_example``, ``pooling_example``, ``dropout_mask``
+concepts      ``score_probability_loss``, ``pipeline_steps``, ``batch_order``
+============= ========================================================================
 
-A picture of one's own is drawn with matplotlib as usual and ends in ``show(fig, alt=...)``. The
-pictures of :mod:`labutils.widgets`, which follow a slider, are drawn on a ``sheet.Sheet``: in
-``distributions`` and ``grid_windows``.
+A picture of one's own is drawn with matplotlib as usual and ends in ``show(fig, alt=...)``. What
+the explorers of :mod:`labutils.widgets` draw too (windows, volumes) is SVG, on a ``sheet.Sheet``.
 """
 
-from .bars import (
-    bars_by_layer,
-    class_counts,
-    ensemble_bars,
-    histogram,
-    probability_bars,
-    value_bars,
-)
-from .concepts import (
-    batch_order,
-    pipeline_steps,
-    score_probability_loss,
-)
-from .curves import (
-    activations_by_depth,
-    double_softmax_gradient,
-    function_curves,
-    why_not_mse,
-)
+from .architectures import ilsvrc_timeline, mlp_layers, network_volumes
+from .bars import bars_by_layer, ensemble_bars, probability_bars, value_bars
+from .concepts import batch_order, pipeline_steps, score_probability_loss
+from .curves import activations_by_depth, double_softmax_gradient, function_curves, why_not_mse
 from .figure import series_style, show
 from .grids import convolution_example, dropout_mask, pooling_example
 from .images import feature_maps, filters, image_grid
-from .networks import ilsvrc_timeline, mlp_layers, network_volumes
 from .results import confusion_matrix, mistakes, per_class_accuracy, predictions
 from .runs import loss_by_step, train_test_gap, training_curves
 from .windows import convolution_window, receptive_field_stack
@@ -54,7 +36,6 @@ __all__ = [
     "activations_by_depth",
     "bars_by_layer",
     "batch_order",
-    "class_counts",
     "confusion_matrix",
     "convolution_example",
     "convolution_window",
@@ -64,7 +45,6 @@ __all__ = [
     "feature_maps",
     "filters",
     "function_curves",
-    "histogram",
     "ilsvrc_timeline",
     "image_grid",
     "loss_by_step",

@@ -2,20 +2,8 @@
 
 import numpy as np
 
-from .figure import (
-    BLUE,
-    COLORS,
-    DARK,
-    HATCHES,
-    LIGHT,
-    ORANGE,
-    figure_title,
-    line,
-    new_axes,
-    panel_title,
-    series_style,
-    show,
-)
+from .colors import BLUE, COLORS, DARK, HATCHES, LIGHT, ORANGE
+from .figure import figure_title, line, new_axes, panel_title, series_style, show
 from .inputs import as_array, as_labels, as_named, as_probabilities, same_length
 from .words import about, count, fixed, listing, number, percent, percents, plural, sentences
 
@@ -157,69 +145,6 @@ def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None, 
     panel_title(axis, title)
     said = listing([f"{name} {spell(value)}" for name, value in zip(names, array, strict=True)], 16)
     show(fig, alt=sentences(title, said, f"Hatched: {listing(marked)}" if marked else ""))
-
-
-@series_style()
-def class_counts(labels, classes, *, title="") -> None:
-    """Show how many examples each class has.
-
-    Args:
-        labels: whole numbers [N].
-        classes: names.
-    """
-    labels = as_labels(labels, classes)
-    counts = np.bincount(labels, minlength=len(classes))
-    fig, (axis,) = new_axes(1, 1, 2.6)
-    draw_groups(axis, {"": counts}, classes, lambda amount: f"{amount:,}")
-    panel_title(axis, title or f"{len(labels):,} examples by class")
-    said = f"{plural(len(labels), 'example')} of {plural(len(classes), 'class', 'classes')}, "
-    if counts.min() == counts.max():
-        said += f"{counts[0]:,} of each"
-    else:
-        said += (
-            f"from {counts.min():,} ({classes[counts.argmin()]}) to {counts.max():,} "
-            f"({classes[counts.argmax()]})"
-        )
-    show(fig, alt=sentences(title, said))
-
-
-@series_style()
-def histogram(values, *, xlabel="value", title="", bins=40, log=False, shared=True) -> None:
-    """Show how numbers are distributed (pixels, weights, activations), sets above each other.
-
-    Args:
-        values: any shape, or a dictionary of them by name.
-        bins: how many bars over the range of values.
-        log: count on a logarithmic scale.
-        shared: all sets have one range; False where they differ too much in scale.
-    """
-    named = {
-        name: as_array(given, "values").astype(float).ravel()
-        for name, given in as_named(values, "values").items()
-    }
-    if not all(np.isfinite(array).all() for array in named.values()):
-        raise ValueError("values hold numbers that are not finite (NaN or infinite)")
-    fig, axes = new_axes(len(named), 1, 0.5 + 1.6 * len(named), 6.5, sharex=shared)
-    everything = np.concatenate(list(named.values()))
-    said = []
-    for index, (axis, (name, array)) in enumerate(zip(axes, named.items(), strict=True)):
-        low, high = (everything if shared else array).min(), (everything if shared else array).max()
-        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-        axis.hist(array, edges, **bar_look(index) | {"hatch": ""})
-        axis.axvline(array.mean(), color=DARK, linestyle="--")
-        axis.set_ylabel("count")
-        if log:
-            axis.set_yscale("log")
-        else:
-            axis.yaxis.set_major_formatter(lambda amount, _: count(int(amount)))
-        mean, std = number(array.mean()), number(array.std())
-        panel_title(axis, about(name, f"mean {mean} (dashed), std {std}"))
-        ends = f"{number(array.min())} to {number(array.max())}"
-        text = f"{plural(array.size, 'value')} from {ends}, mean {mean}, standard deviation {std}"
-        said.append(about(name, text))
-    axes[-1].set_xlabel(xlabel)
-    figure_title(fig, title)
-    show(fig, alt=sentences(title, *said))
 
 
 @series_style()

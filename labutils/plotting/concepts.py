@@ -5,20 +5,8 @@ from textwrap import fill
 import numpy as np
 
 from .bars import draw_bars
-from .figure import (
-    BLUE,
-    DARK,
-    LIGHT,
-    ORANGE,
-    bare,
-    box,
-    figure_title,
-    new_axes,
-    panel_title,
-    series_style,
-    show,
-    text_color,
-)
+from .colors import BLUE, DARK, LIGHT, ORANGE
+from .figure import bare, box, figure_title, new_axes, panel_title, series_style, show, text_color
 from .inputs import as_array, as_labels, same_length
 from .words import fixed, listing, plural, sentences
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .figure import DARK, new_axes, panel_title, series_style, show
+from .colors import DARK
+from .figure import new_axes, panel_title, series_style, show
 from .inputs import as_array, as_named, same_length
 from .words import about, change, number, sentences
 

@@ -7,31 +7,12 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from .colors import DARK, LIGHT
+
 STYLE_FILE = Path(__file__).with_name("series.mplstyle")
 MAX_BYTES = 100_000
 DPI = 100
 WIDTH = 8.0  # inches: 800 px, about the width of a notebook's output
-
-BLUE, ORANGE, GREEN, PURPLE, DARK, OLIVE = (
-    "#0072B2",
-    "#C65500",
-    "#008A64",
-    "#A8578A",
-    "#404040",
-    "#8A6D00",
-)
-COLORS = (BLUE, ORANGE, GREEN, PURPLE, DARK, OLIVE)
-LIGHT = {
-    BLUE: "#CFE3F1",
-    ORANGE: "#F6DCC8",
-    GREEN: "#CDE8DF",
-    PURPLE: "#ECDAE5",
-    DARK: "#E4E4E4",
-    OLIVE: "#EEE7C8",
-}
-MARKERS = ("o", "s", "^", "D", "v", "P")
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
-REFERENCE = "#6B6B6B"
 
 
 class Picture(dict):
@@ -51,6 +32,12 @@ class Picture(dict):
         plain = encoded if kind == "image/png" else image.decode()  # as nbformat stores them
         super().__init__({"text/html": img, kind: plain, "text/plain": alt})
 
+    def show(self) -> None:
+        """Display it as a cell's output."""
+        from IPython.display import display
+
+        display(self, raw=True)
+
     def __str__(self):  # where nothing but text can be printed
         return self.alt
 
@@ -67,25 +54,11 @@ def show(fig, *, alt: str) -> None:
     Raises:
         ValueError: ``alt`` is empty.
     """
-    from IPython.display import display
-
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # only a notebook's own figures are its
         pyplot.close(fig)
-    display(Picture(_compact(buffer.getvalue()), alt), raw=True)
-
-
-def quick_picture(fig, *, alt: str) -> Picture:
-    """Return the picture of a figure as it is laid out, without fitting it to its contents.
-
-    Fitting takes longer than drawing: for explorers, which draw often, the figure comes from
-    ``new_figure(..., layout=None)`` with its margins set by hand. Where no curve or image is
-    needed, a :class:`~labutils.plotting.sheet.Sheet` is drawn a hundred times as fast.
-    """
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
-    return Picture(buffer.getvalue(), alt)
+    Picture(_compact(buffer.getvalue()), alt).show()
 
 
 def _compact(png: bytes) -> bytes:

@@ -2,17 +2,8 @@
 
 import numpy as np
 
-from .figure import (
-    DARK,
-    bare,
-    box,
-    figure_title,
-    line,
-    new_figure,
-    series_style,
-    show,
-    text_color,
-)
+from .colors import DARK
+from .figure import bare, box, figure_title, line, new_figure, series_style, show, text_color
 from .inputs import as_array
 from .words import fixed, number, percent, plural, sentences
 

@@ -2,20 +2,8 @@
 
 import numpy as np
 
-from .figure import (
-    DPI,
-    WIDTH,
-    bare,
-    new_figure,
-    series_style,
-    show,
-)
-from .inputs import (
-    as_array,
-    as_images,
-    as_labels,
-    same_length,
-)
+from .figure import DPI, WIDTH, bare, new_figure, series_style, show
+from .inputs import as_array, as_images, as_labels, same_length
 from .words import listing, number, percent, plural, sentences
 
 

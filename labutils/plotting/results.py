@@ -3,16 +3,10 @@
 import numpy as np
 
 from .bars import draw_groups
-from .figure import DARK, GREEN, LIGHT, ORANGE, WIDTH, new_figure, panel_title, series_style, show
+from .colors import DARK, GREEN, LIGHT, ORANGE
+from .figure import WIDTH, new_figure, panel_title, series_style, show
 from .images import tiles
-from .inputs import (
-    as_images,
-    as_labels,
-    as_named,
-    as_predictions,
-    as_probabilities,
-    same_length,
-)
+from .inputs import as_images, as_labels, as_named, as_predictions, as_probabilities, same_length
 from .words import about, fixed, listing, percent, plural, sentences
 
 

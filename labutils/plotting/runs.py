@@ -2,19 +2,8 @@
 
 import numpy as np
 
-from .figure import (
-    BLUE,
-    COLORS,
-    LIGHT,
-    MARKERS,
-    ORANGE,
-    REFERENCE,
-    figure_title,
-    new_axes,
-    panel_title,
-    series_style,
-    show,
-)
+from .colors import BLUE, COLORS, LIGHT, MARKERS, ORANGE, REFERENCE
+from .figure import figure_title, new_axes, panel_title, series_style, show
 from .inputs import as_array, as_named, same_length
 from .words import about, change, fixed, percent, percents, plural, sentences
 

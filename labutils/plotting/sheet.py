@@ -1,4 +1,4 @@
-"""A sheet of boxes, lines, words and images, for the pictures of explorers.
+"""A sheet of boxes, lines, words and images, for explorers and what they share with other pictures.
 
 It is written as SVG, in about a millisecond; the same in matplotlib takes a tenth of a second,
 too long for a picture that follows a slider. Colours are those of the series.
@@ -8,11 +8,13 @@ import base64
 import io
 from html import escape
 
-from .figure import DARK, LIGHT, Picture
+from .colors import DARK, LIGHT
+from .figure import Picture
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 WIDTH = 620  # pixels: it is still read when a narrow window shrinks it
 SIZE = 14  # pixels, of words
+TITLE = 26  # pixels, above the sheet
 HATCH = (
     '<pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><path d="M0 0V7" stroke="{color}" stroke-width="2.5"/></pattern>'
@@ -29,8 +31,8 @@ class Sheet:
 
     def __init__(self, width: float, height: float, hatch: str = DARK):
         self.width, self.height = width, height
-        self._parts = [f"<defs>{HATCH.format(color=hatch)}</defs>"]
-        self.box(0, 0, width, height, fill="white", edge="none")
+        self._hatch = hatch
+        self._parts = []
 
     def box(self, x, y, width, height, color=DARK, *, fill="", edge="", line=1.0, dash="") -> None:
         """Draw a rectangle: light inside, dark edge; ``fill="hatch"`` or ``"none"`` for others."""
@@ -41,29 +43,34 @@ class Sheet:
             f'fill="{inside}" stroke="{edge or color}" stroke-width="{line:.3g}"{dashes}/>'
         )
 
-    def line(self, x1, y1, x2, y2, color=DARK, width=1.0, dash="") -> None:
+    def line(self, x1, y1, x2, y2, color=DARK, width=1.0) -> None:
         """Draw a straight line."""
-        dashes = f' stroke-dasharray="{dash}"' if dash else ""
         self._parts.append(
             f'<path d="M{x1:.6g} {y1:.6g}L{x2:.6g} {y2:.6g}" stroke="{color}" '
-            f'stroke-width="{width:.3g}"{dashes}/>'
+            f'stroke-width="{width:.3g}"/>'
         )
 
-    def curve(self, points, color=DARK, width=1.0) -> None:
+    def curve(self, points, color=DARK, width=1.0, fill="none") -> None:
         """Draw straight from point to point, ``(x, y)`` each."""
         places = "L".join(f"{x:.6g} {y:.6g}" for x, y in points)
         if places:
             self._parts.append(
-                f'<path d="M{places}" fill="none" stroke="{color}" stroke-width="{width:.3g}" '
+                f'<path d="M{places}" fill="{fill}" stroke="{color}" stroke-width="{width:.3g}" '
                 'stroke-linejoin="round"/>'
             )
 
-    def words(self, x, y, text, *, align="start", size=SIZE, bold=False, color="black") -> None:
-        """Write on the baseline ``y`` from ``x`` on, around it (``"middle"``) or up to it."""
+    def words(
+        self, x, y, text, *, align="start", size=SIZE, bold=False, color="black", turn=0
+    ) -> None:
+        """Write on the baseline ``y`` from ``x`` on, around it (``"middle"``) or up to it.
+
+        ``turn`` is in degrees, around this place, clockwise.
+        """
         weight = ' font-weight="bold"' if bold else ""
+        turned = f' transform="rotate({turn} {x:.6g} {y:.6g})"' if turn else ""
         self._parts.append(
             f'<text x="{x:.6g}" y="{y:.6g}" font-size="{size}" text-anchor="{align}" '
-            f'fill="{color}"{weight}>{escape(str(text))}</text>'
+            f'fill="{color}"{weight}{turned}>{escape(str(text))}</text>'
         )
 
     def image(self, x, y, width, height, pixels) -> None:
@@ -82,14 +89,32 @@ class Sheet:
             f'href="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"/>'
         )
 
-    def picture(self, alt: str) -> Picture:
-        """Return the picture, which ``alt`` puts into words."""
+    def framed(self, x, y, side, pixels, color=DARK, line=1.0) -> None:
+        """Draw an image into a square, not stretched, and a frame around it."""
+        cell = side / max(pixels.shape[:2])
+        place = (x, y, cell * pixels.shape[1], cell * pixels.shape[0])
+        self.image(*place, pixels)
+        self.box(*place, color, fill="none", line=line)
+
+    def picture(self, alt: str, title: str = "") -> Picture:
+        """Return the picture, which ``alt`` puts into words, with a title above the sheet."""
+        drawn, height = "".join(self._parts), self.height
+        page = Sheet(self.width, height + TITLE) if title else Sheet(self.width, height)
+        page.box(0, 0, page.width, page.height, fill="white", edge="none")
+        if title:
+            page.words(4, 18, title, bold=True)
+            drawn = f'<g transform="translate(0 {TITLE})">{drawn}</g>'
         svg = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width:g}" '
-            f'height="{self.height:g}" viewBox="0 0 {self.width:g} {self.height:g}" '
-            f'font-family="{FONT}">{"".join(self._parts)}</svg>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{page.width:g}" '
+            f'height="{page.height:g}" viewBox="0 0 {page.width:g} {page.height:g}" '
+            f'font-family="{FONT}"><defs>{HATCH.format(color=self._hatch)}</defs>'
+            f"{''.join(page._parts)}{drawn}</svg>"
         )
         return Picture(svg.encode(), alt, "image/svg+xml")
+
+    def show(self, alt: str, title: str = "") -> None:
+        """Display the picture as a cell's output."""
+        self.picture(alt, title).show()
 
 
 def message(text: str) -> Picture:

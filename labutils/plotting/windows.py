@@ -1,148 +1,153 @@
-"""Windows over an input: where one fits, and what a stack of them sees."""
+"""Windows over an input: where one fits, and what a stack of them sees.
 
-import numpy as np
+The explorers of windows draw with the same parts: grids, padded inputs, nested squares.
+"""
 
-from .figure import (
-    BLUE,
-    DARK,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    bare,
-    box,
-    figure_title,
-    line,
-    new_axes,
-    panel_title,
-    series_style,
-    show,
-)
+from labutils.shapes import output_size, receptive_field
+
+from .colors import BLUE, DARK, GREEN, ORANGE, PURPLE
+from .sheet import WIDTH, Sheet
 from .words import plural, sentences
 
-MAX_CELLS = 32  # the widest padded input drawn cell by cell
-MAX_FROM_ABOVE = 16  # the widest drawn from above, too
+TOP = 28  # pixels, for a grid's title
+MAX_CELL = 36  # pixels
+FAINT = "#9A9A9A"
+SIDE = 240  # pixels, of an input from above
+ROW = 26  # pixels, from one position of a window to the next
+POSITIONS = 340  # pixels, of the columns that they are drawn on
+LEVEL, CONE = 64, (112, 250)  # pixels, from layer to layer; where the cells begin, and their width
+MAX_LINES = 64  # the widest grid that is drawn cell by cell
 MAX_WINDOWS = 8  # more are cut to the first three and the last two
 MAX_FIELD = 64
-LEFT_OVER = {"color": PURPLE, "facecolor": "none", "hatch": "xxx", "linestyle": "--"}
 
 
-def _whole(least: int, **named) -> None:
-    for name, value in named.items():
-        if int(value) != value or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+def draw_grid(sheet, left, size, cell) -> None:
+    """Draw the lines of a square grid of cells, below a title; none where they would touch."""
+    for place in range(size + 1 if size <= MAX_LINES else 0):
+        along = place * cell
+        sheet.line(left + along, TOP, left + along, TOP + size * cell, FAINT, 0.7)
+        sheet.line(left, TOP + along, left + size * cell, TOP + along, FAINT, 0.7)
 
 
-@series_style()
+def draw_input(sheet, left, size, padding, spare, cell) -> None:
+    """Draw an input from above: its padding grey, hatched the last columns no window reaches."""
+    side, width = (size + 2 * padding) * cell, spare * cell
+    sheet.box(left, TOP, side, side, DARK)
+    sheet.box(left + padding * cell, TOP + padding * cell, size * cell, size * cell, BLUE)
+    if spare:
+        edge = side - width
+        sheet.box(left + edge, TOP, width, side, PURPLE, fill="hatch")
+        sheet.box(left, TOP + edge, edge, width, PURPLE, fill="hatch")
+
+
 def convolution_window(size, kernel_size, stride=1, padding=0, *, title="") -> None:
     """Show where a window fits along one side of an input, and which columns are left over.
 
-    Left, the positions along one side, one below the other; right, for small inputs, the same from
-    above with the first and the last window. Padding is dotted, what is left over is hatched.
+    Left, the positions along one side, one below the other; right, the same from above with the
+    first and the last window. Padding is grey, what is left over is hatched.
 
     Args:
         size, kernel_size, stride, padding: whole numbers, in pixels.
 
     Raises:
-        ValueError: the window is larger than the padded input.
+        TypeError, ValueError: as :func:`labutils.shapes.output_size` does, where the window is
+            larger than the padded input, say.
     """
-    _whole(1, size=size, kernel_size=kernel_size, stride=stride)
-    _whole(0, padding=padding)
+    steps = output_size(size, kernel_size, stride, padding)
     padded = size + 2 * padding
-    if kernel_size > padded:
-        raise ValueError(
-            f"a window of {kernel_size} does not fit into {size} pixels with padding {padding} "
-            f"({padded} in all)"
-        )
-    starts = list(range(0, padded - kernel_size + 1, stride))
-    left_over = padded - starts[-1] - kernel_size
-    flat = padded <= MAX_FROM_ABOVE
-    rows = 2.5 + min(len(starts), MAX_WINDOWS)
-    height = max(0.34 * rows + 0.3, 2.9 if flat else 0)
-    fig, axes = new_axes(1, 2 if flat else 1, height, width_ratios=[3, 2] if flat else None)
-    _draw_positions(axes[0], size, kernel_size, padding, starts, left_over)
-    arithmetic = f"⌊({size} − {kernel_size} + 2·{padding}) / {stride}⌋ + 1 = {len(starts)}"
-    panel_title(axes[0], arithmetic)
-    if flat:
-        _draw_from_above(axes[1], size, kernel_size, padding, starts, left_over)
-        panel_title(axes[1], f"{len(starts)}×{len(starts)} windows")
-    figure_title(fig, title)
+    spare = padded - (steps - 1) * stride - kernel_size
+    shown = list(range(steps)) if steps <= MAX_WINDOWS else [0, 1, 2, None, steps - 2, steps - 1]
+    sheet = Sheet(WIDTH, TOP + max(SIDE, 24 + ROW * (len(shown) + 1)) + 6, hatch=PURPLE)
+    arithmetic = f"⌊({size} − {kernel_size} + 2·{padding}) / {stride}⌋ + 1 = {steps}"
+    sheet.words(4, 18, arithmetic, bold=True)
+    windows = [None if place is None else (place + 1, place * stride) for place in shown]
+    _draw_positions(sheet, size, kernel_size, padding, windows, spare)
+
+    left, cell = WIDTH - 4 - SIDE, SIDE / padded
+    sheet.words(left, 18, f"{steps}×{steps} windows", bold=True)
+    draw_input(sheet, left, size, padding, spare, cell)
+    draw_grid(sheet, left, padded, cell)
+    for start, dash in ((0, ""), ((steps - 1) * stride * cell, "9 5")):
+        look = {"fill": "none", "line": 3, "dash": dash}
+        sheet.box(left + start, TOP + start, kernel_size * cell, kernel_size * cell, ORANGE, **look)
     said = (
         f"An input {size} wide with padding {padding} gives {padded} columns; a window of "
-        f"{kernel_size} moved by {stride} fits {plural(len(starts), 'time')}"
+        f"{kernel_size} moved by {stride} fits {plural(steps, 'time')}"
     )
-    spare = f"{plural(left_over, 'column')} left over" if left_over else "nothing is left over"
-    show(fig, alt=sentences(title, said, f"{spare.capitalize()}: {arithmetic}"))
+    left_over = f"{plural(spare, 'column')} left over" if spare else "Nothing is left over"
+    sheet.show(sentences(title, said, f"{left_over}: {arithmetic}"), title)
 
 
-def _cells(size, padding) -> list[tuple[int, int, dict]]:
-    """The padded row as (start, width, look): padding dotted, at most MAX_CELLS single cells."""
-    dotted, plain = {"color": DARK, "hatch": "..."}, {"color": BLUE}
-    if size + 2 * padding <= MAX_CELLS:
-        inside = range(padding, padding + size)
-        return [(i, 1, plain if i in inside else dotted) for i in range(size + 2 * padding)]
-    blocks = [(0, padding, dotted), (padding, size, plain), (padding + size, padding, dotted)]
-    return [block for block in blocks if block[1]]
-
-
-def _draw_positions(axis, size, kernel, padding, starts, left_over) -> None:
-    """The input as a row of cells, below it the windows as bars, each with its columns."""
+def _draw_positions(sheet, size, kernel, padding, windows, spare) -> None:
+    """Draw the input as a row of cells, below it the windows (number, start) as bars, or dots."""
     padded = size + 2 * padding
-    for start, width, look in _cells(size, padding):
-        box(axis, start, 0, width, 0.9, linewidth=0.8, **look)
+    cell, top, high = POSITIONS / padded, TOP + 24, ROW - 4
     whole = f"{padded} columns" + (f" = {size} + 2·{padding} padding" if padding else "")
-    axis.text(0, 1.1, whole, va="bottom", fontsize=9)
-    shown = list(range(len(starts)))
-    if len(shown) > MAX_WINDOWS:
-        shown = [0, 1, 2, None, len(starts) - 2, len(starts) - 1]
-    for row, index in enumerate(shown, start=1):
-        if index is None:
-            axis.text(padded / 2, 0.4 - row, "…", ha="center", va="center", fontsize=12)
+    sheet.words(4, TOP + 16, whole, size=13)
+    sheet.box(4, top, POSITIONS, high, DARK)
+    sheet.box(4 + padding * cell, top, size * cell, high, BLUE)
+    for place in range(1, padded if padded <= MAX_LINES else 0):
+        sheet.line(4 + place * cell, top, 4 + place * cell, top + high, FAINT, 0.7)
+    for row, window in enumerate(windows, 1):
+        y = top + row * ROW
+        if window is None:
+            sheet.words(4 + POSITIONS / 2, y + 14, "…", align="middle")
             continue
-        start, end = starts[index], starts[index] + kernel
-        box(axis, start, -row, kernel, 0.8, ORANGE)
-        right = padded - end < start  # write where there is more room
-        axis.annotate(
-            f"{index + 1}: columns {start}–{end - 1}" if kernel > 1 else f"{index + 1}: {start}",
-            (start if right else end, 0.4 - row),
-            xytext=(-6 if right else 6, 0),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="center",
-            fontsize=9,
-        )
-    if left_over:
-        box(axis, padded - left_over, -len(shown) - 0.1, left_over, len(shown) + 1, **LEFT_OVER)
-        axis.text(padded, 1.1, f"{left_over} left over", ha="right", va="bottom", fontsize=9)
-    axis.set_xlim(-padded * 0.02, padded * 1.02)
-    axis.set_ylim(-len(shown) - 0.3, 2.0)
-    bare(axis, equal=False)
-
-
-def _draw_from_above(axis, size, kernel, padding, starts, left_over) -> None:
-    """The padded input as a grid, with the first and the last window."""
-    padded = size + 2 * padding
-    inside = range(padding, padding + size)
-    for row, column in np.ndindex(padded, padded):
-        look = {"color": BLUE}
-        if row not in inside or column not in inside:
-            look = {"color": DARK, "hatch": "..."}
-        box(axis, column, row, 1, 1, linewidth=0.8, **look)
-    if left_over:
-        edge = padded - left_over
-        box(axis, edge, 0, left_over, padded, **LEFT_OVER)
-        box(axis, 0, edge, edge, left_over, **LEFT_OVER)
-    for start, dashes in ((starts[0], "-"), (starts[-1], "--")):
-        look = {"facecolor": "none", "linewidth": 3, "linestyle": dashes}
-        box(axis, start, start, kernel, kernel, ORANGE, **look)
-    axis.set_xlim(-0.3, padded + 0.3)
-    axis.set_ylim(padded + 0.3, -0.3)
-    bare(axis)
+        number, start = window
+        end = start + kernel
+        sheet.box(4 + start * cell, y, kernel * cell, high, ORANGE)
+        text = f"{number}: columns {start}–{end - 1}" if kernel > 1 else f"{number}: {start}"
+        if kernel * cell > 8 * len(text):
+            sheet.words(4 + (start + end) / 2 * cell, y + 16, text, align="middle", size=13)
+        elif padded - end < start:  # where there is more room
+            sheet.words(4 + start * cell - 6, y + 16, text, align="end", size=13)
+        else:
+            sheet.words(4 + end * cell + 6, y + 16, text, size=13)
+    if spare:
+        left, height = 4 + (padded - spare) * cell, ROW * (len(windows) + 1) - 4
+        sheet.box(left, top, spare * cell, height, PURPLE, fill="hatch", dash="6 3")
+        sheet.words(4 + POSITIONS, TOP + 16, f"{spare} left over", align="end", size=13)
 
 
 # --- A stack of windows ---------------------------------------------------------------------------
 
 
-@series_style()
+def fields_of(layers) -> list[int]:
+    """Return how many pixels a side an output sees: of the input itself (1), after each layer.
+
+    Args:
+        layers: (kernel_size, stride) from input to output.
+    """
+    return [receptive_field(layers[:depth]).field for depth in range(len(layers) + 1)]
+
+
+def depth_color(depth: int) -> str:
+    """Return a layer's colour; 0 is the input."""
+    return BLUE if depth == 0 else ORANGE if depth % 2 else GREEN
+
+
+def draw_fields(sheet, left, fields, cell) -> None:
+    """Draw the squares of the input that an output sees, all around one pixel, below a title."""
+    for depth in reversed(range(len(fields))):
+        start, width = (fields[-1] - fields[depth]) / 2 * cell, fields[depth] * cell
+        sheet.box(left + start, TOP + start, width, width, depth_color(depth), line=2)
+    draw_grid(sheet, left, fields[-1], cell)
+
+
+def draw_legend(sheet, left, top, fields) -> None:
+    """Write the size of each square beside its colour."""
+    for depth, field in enumerate(fields):
+        text = f"after {plural(depth, 'layer')}: {field}×{field}" if depth else "one pixel"
+        sheet.box(left, top + depth * 24, 14, 14, depth_color(depth), line=2)
+        sheet.words(left + 22, top + depth * 24 + 12, text)
+
+
+def grown(fields) -> str:
+    """Return ``after 1 layer 3×3, after 2 layers 5×5``."""
+    steps = enumerate(fields[1:], 1)
+    return ", ".join(f"after {plural(depth, 'layer')} {field}×{field}" for depth, field in steps)
+
+
 def receptive_field_stack(kernel_sizes, strides=None, *, title="") -> None:
     """Show what one output of a stack of layers sees of each layer below it, down to the input.
 
@@ -160,93 +165,48 @@ def receptive_field_stack(kernel_sizes, strides=None, *, title="") -> None:
             f"give at least one kernel size and one stride per kernel, got {kernels} and {strides}"
         )
     layers = list(zip(kernels, strides, strict=True))
-    for kernel, stride in layers:
-        _whole(1, kernel_size=kernel, stride=stride)
+    fields = fields_of(layers)
+    if fields[-1] > MAX_FIELD:
+        raise ValueError(f"the stack sees {fields[-1]} pixels; at most {MAX_FIELD} can be drawn")
     seen = [1]  # cells of each level that the last output sees, from the output down
     for kernel, stride in reversed(layers):
         seen.append((seen[-1] - 1) * stride + kernel)
-    seen.reverse()
-    fields, jump = [1], 1  # pixels that an output sees after each layer, from the input up
-    for kernel, stride in layers:
-        fields.append(fields[-1] + (kernel - 1) * jump)
-        jump *= stride
-    if fields[-1] > MAX_FIELD:
-        raise ValueError(f"the stack sees {fields[-1]} pixels; at most {MAX_FIELD} can be drawn")
     name = " + ".join(f"{k}×{k}" + (f", stride {s}" if s > 1 else "") for k, s in layers)
-    fig, axes = new_axes(1, 2, max(3.2, 0.4 + 0.7 * len(seen)), width_ratios=[3, 2])
-    _draw_cone(axes[0], seen, layers)
-    panel_title(axes[0], "What the output sees of each layer")
-    _draw_nested(axes[1], fields)
-    panel_title(axes[1], "What it sees of the input")
-    figure_title(fig, title or f"{name}: one output sees {fields[-1]}×{fields[-1]} pixels")
-    grown = [
-        f"after {plural(depth, 'layer')} {field}×{field}"
-        for depth, field in enumerate(fields[1:], start=1)
-    ]
-    said = f"A stack of {name}: one output sees {', '.join(grown)} pixels of the input"
-    down = ", then ".join(str(cells) for cells in reversed(seen[:-1]))
-    show(fig, alt=sentences(title, said, f"From the output down, it sees {down} cells a side"))
+    legend = TOP + SIDE + 14
+    sheet = Sheet(WIDTH, max(TOP + LEVEL * len(seen), legend + 24 * len(fields)))
+    sheet.words(4, 18, "What the output sees of each layer", bold=True)
+    _draw_cone(sheet, seen[::-1], layers)
+    left = WIDTH - 4 - SIDE
+    sheet.words(left, 18, "What it sees of the input", bold=True)
+    draw_fields(sheet, left, fields, SIDE / fields[-1])
+    draw_legend(sheet, left, legend, fields)
+    said = f"A stack of {name}: one output sees {grown(fields)} pixels of the input"
+    down = f"From the output down, it sees {', then '.join(map(str, seen[1:]))} cells a side"
+    heading = title or f"{name}: one output sees {fields[-1]}×{fields[-1]} pixels"
+    sheet.show(sentences(title, said, down), heading)
 
 
-def _draw_cone(axis, seen, layers) -> None:
-    """Rows of cells, input at the bottom; lines join a cell to the outermost cells it sees."""
-    half, gap = 0.42, 1.6
-    middle, jump, below = seen[0] / 2, 1, []
+def _draw_cone(sheet, seen, layers) -> None:
+    """Draw a row of cells per level, the input's lowest; lines join a cell to the ends it sees.
+
+    Args:
+        seen: cells of each level that the output sees, from the input up.
+    """
+    left, width = CONE
+    cell = width / seen[0]
+    half, jump, below = 0.42 * cell, cell, []
     for level, cells in enumerate(seen):
-        centers = middle + jump * (np.arange(cells) - (cells - 1) / 2)
-        color = BLUE if level == 0 else ORANGE if level == len(layers) else GREEN
+        y = TOP + 8 + LEVEL * (len(layers) - level)
+        centers = [left + width / 2 + jump * (i - (cells - 1) / 2) for i in range(cells)]
         for center in centers:
-            box(axis, center - half, gap * level, 2 * half, 0.6, color)
+            sheet.box(center - half, y, 2 * half, 26, depth_color(level))
         name = f"layer {level}" if level else "input"
-        axis.annotate(
-            f"{name}: {plural(cells, 'cell')}",
-            (0, gap * level + 0.3),
-            xytext=(-8, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=9,
-        )
+        sheet.words(left - 8, y + 18, f"{name}: {plural(cells, 'cell')}", align="end", size=13)
         if level:
             kernel, stride = layers[level - 1]
             for index, center in enumerate(centers):
-                outer = index in (0, cells - 1)
+                look = (DARK, 1.3) if index in (0, cells - 1) else (FAINT, 0.7)
                 for place, side in ((index * stride, -half), (index * stride + kernel - 1, half)):
-                    line(
-                        axis,
-                        [center + side, below[place] + side],
-                        [gap * level, gap * level - 1.0],
-                        DARK if outer else "#BBBBBB",
-                        1.3 if outer else 0.7,
-                    )
+                    sheet.line(center + side, y + 26, below[place] + side, y + LEVEL, *look)
         below = centers
         jump *= layers[level][1] if level < len(layers) else 1
-    axis.set_xlim(-0.36 * seen[0], seen[0] + 0.2)
-    axis.set_ylim(-0.2, gap * len(seen) - 0.8)
-    bare(axis, equal=False)
-
-
-def _draw_nested(axis, fields) -> None:
-    """The input as a grid, with the square seen after each layer, all around one pixel."""
-    side = fields[-1]
-    for place in range(side + 1):
-        line(axis, [0, side], [place, place], "#D5D5D5", 0.6, zorder=0.5)
-        line(axis, [place, place], [0, side], "#D5D5D5", 0.6, zorder=0.5)
-    for depth, field in reversed(list(enumerate(fields))):
-        start = (side - field) / 2
-        look = {"linewidth": 2.2, "linestyle": ("-", "--", "-.", ":")[depth % 4]}
-        color = BLUE if depth == 0 else ORANGE if depth == len(fields) - 1 else GREEN
-        box(axis, start, start, field, field, color, **look)
-        ring = (field - fields[depth - 1]) / 2 if depth else 0
-        if ring > side / 16 and field > 0.35 * side:  # room for its name
-            axis.text(
-                side / 2,
-                start + field - (field - fields[depth - 1]) / 4,
-                f"{plural(depth, 'layer')}: {field}×{field}",
-                ha="center",
-                va="center",
-                fontsize=8.5,
-            )
-    axis.set_xlim(-0.02 * side, 1.02 * side)
-    axis.set_ylim(-0.02 * side, 1.02 * side)
-    bare(axis)

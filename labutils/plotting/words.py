@@ -62,6 +62,12 @@ def listing(items, limit: int = 12) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def short(name, longest: int = 13) -> str:
+    """A name that fits beside a picture: its first letters, and an ellipsis."""
+    name = str(name)
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
 def sentences(*parts: str) -> str:
     """Join the parts that are not empty, each with a full stop."""
     texts = [part.strip() for part in parts if part and part.strip()]

@@ -12,15 +12,17 @@
 ==================== ==========================================================================
 
 Each returns an :class:`Explorer`, which the last line of a cell shows; only ``live_training``
-is a ``with`` block around ``training.fit``. A new explorer is a function ``draw(**values) -> View``
-over a picture of :mod:`labutils.plotting`, and the controls it takes.
+is a ``with`` block around ``training.fit``. A new explorer is one file here: a function
+``draw(**values) -> View`` over a picture on a ``plotting.sheet.Sheet``, and the controls it takes.
 """
 
+from .convolutions import convolution, receptive_fields
 from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
 from .live import live_training
-from .networks import feature_maps, mistakes, network_walk
-from .windows import convolution, receptive_fields
+from .maps import feature_maps
+from .walk import network_walk
+from .wrong_answers import mistakes
 
 __all__ = [
     "Explorer",

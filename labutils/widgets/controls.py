@@ -5,6 +5,7 @@ are our own: ipywidgets' sliders have no name for a screen reader, and the arrow
 need are taken by JupyterLab, which goes to the next cell.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import anywidget
@@ -98,18 +99,19 @@ def button(name: str) -> ipywidgets.Button:
     return ipywidgets.Button(description=name, layout={"width": "auto"})
 
 
-def step_buttons(name: str, what: str) -> dict:
-    """Return an explorer's ``buttons`` that move a slider by one; it stops at its ends.
+def move(name: str, by: int) -> Callable[[Mapping[str, ipywidgets.Widget]], None]:
+    """Return what a button does that moves a slider, which stops at its ends.
 
     Args:
         name: of the slider among the explorer's controls.
-        what: the buttons say "Previous" and "Next" of this.
     """
 
-    def by(step: int):
-        def move(controls) -> None:
-            controls[name].value += step
+    def clicked(controls) -> None:
+        controls[name].value += by
 
-        return move
+    return clicked
 
-    return {f"Previous {what}": by(-1), f"Next {what}": by(1)}
+
+def step_buttons(name: str) -> dict:
+    """Return an explorer's ``buttons`` to the slider's previous and to its next value."""
+    return {f"Previous {name}": move(name, -1), f"Next {name}": move(name, 1)}

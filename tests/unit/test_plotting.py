@@ -181,16 +181,6 @@ EXAMPLES = {
         lambda: plotting.value_bars({"VGG11": 5e-5, "VGG16": 4e-8, "Kaiming": 0.1}, log=True),
         ["VGG11 5.0e-5, VGG16 4.0e-8 and Kaiming 0.1"],
     ),
-    "class_counts": (
-        lambda: plotting.class_counts(LABELS, CLASSES),
-        ["64 examples of 10 classes, from 6 (deer) to 7 (plane)"],
-    ),
-    "histogram": (
-        lambda: plotting.histogram(
-            {"raw": NOISE, "normalised": NOISE / 127.5 - 1}, xlabel="pixel value", shared=False
-        ),
-        ["196,608 values from 0 to 255", "mean 127", "normalised: 196,608 values from −1 to 1"],
-    ),
     "bars_by_layer": (
         lambda: plotting.bars_by_layer(
             ALEXNET_LAYERS,

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from labutils import training, widgets
-from labutils.plotting.live import training_so_far
 from labutils.training.reference import ReferenceRuns, load_reference
 from labutils.widgets import live as module
+from labutils.widgets.live import training_so_far
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

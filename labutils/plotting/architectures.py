@@ -1,25 +1,54 @@
 """Whole networks: volumes to scale, units of a fully connected one, and those that won ILSVRC."""
 
-import numpy as np
+import math
 
-from .figure import (
-    BLUE,
-    DARK,
-    GREEN,
-    LIGHT,
-    ORANGE,
-    bare,
-    box,
-    line,
-    new_axes,
-    panel_title,
-    series_style,
-    show,
-)
+from labutils.shapes.table import shape_text
+
+from .colors import BLUE, DARK, GREEN, LIGHT, ORANGE
+from .figure import bare, line, new_axes, panel_title, series_style, show
+from .sheet import WIDTH, Sheet
 from .words import listing, percent, plural, sentences
 
+EDGE = 6  # pixels, left and right of everything
+TOP = 50  # pixels, above the front of the largest cuboid
+TALLEST, WIDEST = 110, 56  # pixels, of the boxes of a network
+SLANT, RISE = 0.45, 0.2  # how far the top of a cuboid lies to the right and up, in heights
 
-@series_style()
+
+def draw_volumes(sheet, left, top, shapes, colors, *, marked=None, cuboids=False) -> list[float]:
+    """Draw a box for each shape, its height the pixels, its width √channels; return their middles.
+
+    Args:
+        left, top: of the whole, and of the tallest box.
+        shapes: ``(C, H, W)`` or ``(F,)``, which are flat.
+        colors: one per shape.
+        marked: the place of the one with a thick edge.
+        cuboids: draw them as seen obliquely, as far as there is room; they reach a bit above.
+    """
+    roots = [math.sqrt(shape[0] if shape else 1) for shape in shapes]
+    sides = [shape[1] if len(shape) > 1 else 0 for shape in shapes]
+    heights = [max(TALLEST * side / max(*sides, 1), 3) for side in sides]
+    room = WIDTH - EDGE - left
+    gap = min(0.25 * room / len(shapes), 12)
+    slant = min(SLANT, 0.35 * room / sum(heights)) if cuboids else 0.0
+    free = room - gap * len(shapes) - slant * sum(heights)
+    scale = min(free / sum(roots), WIDEST / max(roots))
+    x, bottom, middles = left, top + TALLEST, []
+    for index, (root, height, color) in enumerate(zip(roots, heights, colors, strict=True)):
+        right, y = x + scale * root, bottom - height
+        sheet.box(x, y, right - x, height, color, line=3 if index == marked else 1)
+        away, up = slant * height, RISE * height
+        if cuboids:
+            back = [(right + away, y - up), (right, y)]
+            lid = [(x, y), (x + away, y - up)]
+            side = [(right, bottom), (right + away, bottom - up)]
+            for face in (lid, side):
+                sheet.curve([*face, *back, face[0]], color, fill="white")
+        middles.append((x + right) / 2)
+        x = right + away + gap
+    return middles
+
+
 def network_volumes(layers, *, title="") -> None:
     """Show a network as boxes: height and depth are the spatial size to scale, width the channels.
 
@@ -35,57 +64,32 @@ def network_volumes(layers, *, title="") -> None:
     for name, shape in layers:
         if len(shape) not in (1, 3) or min(shape) < 1:
             raise ValueError(f"the shape of {name} must be (C, H, W) or (F,), got {shape}")
-    spatial = [shape for _, shape in layers if len(shape) == 3]
-    tallest = max([shape[1] for shape in spatial], default=1)
+    shapes = [shape for _, shape in layers]
+    spatial = [shape for shape in shapes if len(shape) == 3]
     upright = len(layers) > 7  # labels, where they would touch
-    labels = [f"{name}{'  ' if upright else chr(10)}{_shape(shape)}" for name, shape in layers]
-    bottom = -0.1 - 0.043 * max(map(len, labels)) if upright else -0.35
-    fig, (axis,) = new_axes(1, 1, 1.6 * (1.25 - bottom))
-    widths = 0.1 * np.sqrt([shape[0] for _, shape in layers])
-    widths *= 4.0 / widths.sum()  # half of the picture; the other half is depth and gaps
-    heights = [shape[1] / tallest if len(shape) == 3 else 0.0 for _, shape in layers]
-    x, gap = 0.0, 1.6 / len(layers)
-    slant = 2.4 / max(sum(heights), 1.0)  # how far a box of full height reaches to the right
-    for text, (_, shape), width, height in zip(labels, layers, widths, heights, strict=True):
-        color = GREEN if len(shape) == 3 else ORANGE
-        _draw_volume(axis, x, max(width, 0.03), max(height, 0.025), min(slant, 0.5) * height, color)
-        place = x + width / 2
-        axis.text(place, -0.06, text, rotation=90 * upright, ha="center", va="top", fontsize=8.5)
-        x += max(width, 0.03) + min(slant, 0.5) * height + gap
-    axis.set_xlim(-0.3, x - gap + 0.3)
-    axis.set_ylim(bottom, 1.25)
-    bare(axis, equal=False)
-    panel_title(axis, title)
+    labels = [(name, shape_text(shape)) for name, shape in layers]
+    bottom = TOP + TALLEST
+    longest = max(len(" ".join(label)) for label in labels)
+    sheet = Sheet(WIDTH, bottom + (14 + 8.6 * longest if upright else 46))
     scale = "height: pixels to scale; width: √channels"
-    axis.text(1, 0.98, scale, transform=axis.transAxes, ha="right", va="top", fontsize=8.5)
-    first, last = layers[0], layers[-1]
-    said = (
-        f"{plural(len(layers), 'box', 'boxes')} from {first[0]} ({_shape(first[1])}) to "
-        f"{last[0]} ({_shape(last[1])})"
-    )
+    sheet.words(WIDTH - EDGE, 18, scale, align="end", size=12)
+    colors = [GREEN if len(shape) == 3 else ORANGE for shape in shapes]
+    middles = draw_volumes(sheet, 34, TOP, shapes, colors, cuboids=True)
+    for middle, label in zip(middles, labels, strict=True):
+        if upright:
+            sheet.words(middle + 4, bottom + 8, " ".join(label), align="end", size=12, turn=-90)
+        else:
+            sheet.words(middle, bottom + 18, label[0], align="middle", size=12)
+            sheet.words(middle, bottom + 34, label[1], align="middle", size=12)
+    ends = " to ".join(f"{name} ({size})" for name, size in (labels[0], labels[-1]))
+    said = f"{plural(len(layers), 'box', 'boxes')} from {ends}"
     if len(spatial) > 1:
         said += (
             f"; sides go from {spatial[0][1]} to {plural(spatial[-1][1], 'pixel')}, "
             f"channels from {spatial[0][0]} to {max(shape[0] for shape in spatial)}"
         )
-    every = listing([f"{name} {_shape(shape)}" for name, shape in layers], 24)
-    show(fig, alt=sentences(title, said, f"In order: {every}"))
-
-
-def _shape(shape) -> str:
-    return "×".join(str(side) for side in shape)
-
-
-def _draw_volume(axis, x, width, height, slant, color) -> None:
-    """A cuboid standing on y = 0, seen obliquely: its right side reaches ``slant`` to the right."""
-    from matplotlib.patches import Polygon
-
-    right, up = x + width, 0.2 * height
-    box(axis, x, 0, width, height, color)
-    top = [(x, height), (x + slant, height + up), (right + slant, height + up), (right, height)]
-    side = [(right, 0), (right + slant, up), (right + slant, height + up), (right, height)]
-    for corners in (top, side):
-        axis.add_patch(Polygon(corners, facecolor="white", edgecolor=color))
+    every = listing(map(" ".join, labels), 24)
+    sheet.show(sentences(title, said, f"In order: {every}"), title)
 
 
 @series_style()

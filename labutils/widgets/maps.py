@@ -1,4 +1,4 @@
-"""Explorers of networks: what each layer costs and sees, what it answers, what it got wrong."""
+"""The maps of a network: what each channel of each layer answers to an image."""
 
 from collections import Counter
 from functools import lru_cache
@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from labutils import shapes
-from labutils.plotting.inputs import as_images, as_labels, as_probabilities, same_length
-from labutils.plotting.inside import answer_bars, channel_of_layer, layer_of_network, share_of
-from labutils.plotting.results import surest_mistakes
-from labutils.plotting.sheet import message
-from labutils.plotting.words import fixed, listing, number, percent, plural
+from labutils.plotting.colors import ORANGE
+from labutils.plotting.figure import Picture
+from labutils.plotting.inputs import as_images
+from labutils.plotting.sheet import WIDTH, Sheet
+from labutils.plotting.words import listing, number, percent, sentences, short
 from labutils.shapes.table import shape_text
 
 from .controls import choice, slider, step_buttons
@@ -20,60 +19,7 @@ from .explorer import Explorer, View
 
 MOST_KEPT = 16  # images, of which all activations are kept
 STRONGEST = 4  # channels shown beside the chosen one
-
-
-def network_walk(model: nn.Module, input_size, *, image=None, mean=None, std=None) -> Explorer:
-    """A network layer by layer -> output, parameters, multiply-accumulates, receptive field.
-
-    Nothing is computed: see :func:`labutils.shapes.trace`.
-
-    Args:
-        model: any network that :func:`labutils.shapes.trace` can follow.
-        input_size: of one image, ``(C, H, W)``.
-        image: of that size, to draw the receptive field on; of any usual layout, see
-            :func:`labutils.plotting.inputs.as_images`.
-        mean, std: what it was normalised with, if not to 0..1 or -1..1.
-
-    Raises:
-        ValueError: the model does not run with such an image, or has no layers; ``image`` has
-            another size.
-    """
-    trace = shapes.trace(model, input_size)
-    if not trace.rows:
-        raise ValueError(f"{type(model).__name__} has no layers to walk through")
-    behind = None
-    if image is not None:
-        behind = as_images([image], mean, std, "image")[0]
-        if behind.shape[:2] != trace.input_size[1:]:
-            raise ValueError(
-                f"image has {shape_text(behind.shape[:2])} pixels, but input_size is "
-                f"{shape_text(trace.input_size)}: give an image of this size"
-            )
-
-    def draw(layer) -> View:
-        return View(layer_of_network(trace, layer - 1, behind), _layer_in_words(trace, layer))
-
-    controls = {"layer": slider("layer", 1, len(trace.rows), 1)}
-    return Explorer("The network walk", controls, draw, buttons=step_buttons("layer", "layer"))
-
-
-def _layer_in_words(trace, layer: int) -> str:
-    row = trace.rows[layer - 1]
-    before = trace.rows[layer - 2].output_shape if layer > 1 else trace.input_size
-    lines = [
-        f"Layer {layer} of {len(trace.rows)}: {row.name}, {row.kind}, "
-        f"{shape_text(before)} → {shape_text(row.output_shape)}.",
-        f"{plural(row.parameters, 'parameter')} "
-        f"({percent(share_of(row.parameters, trace.total_parameters), 1)} of all), "
-        f"{plural(row.macs, 'multiply-accumulate')} "
-        f"({percent(share_of(row.macs, trace.total_macs), 1)} of all).",
-    ]
-    if row.receptive_field is None:
-        lines.append("Receptive field: not known.")
-    else:
-        sides = " × ".join(str(last - first + 1) for first, last in row.pixels)
-        lines.append(f"Receptive field: {sides} pixels, the padding included.")
-    return "\n".join(lines)
+EDGE, SIDE = 6, 190  # pixels, at the left, and of a large image
 
 
 def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
@@ -127,7 +73,7 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
         maps = every[layer]
         means = maps.mean(axis=(1, 2))
         strongest = np.argsort(-means, kind="stable")[:STRONGEST].tolist()
-        picture = channel_of_layer(pixels, name, names[layer], maps, channel, strongest)
+        picture = _channel_of_layer(pixels, name, names[layer], maps, channel, strongest)
         map_ = maps[channel]
         text = (
             f"{name}, map {channel} of {names[layer]}: from {number(map_.min())} to "
@@ -147,7 +93,7 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
         controls,
         draw,
         adjust=count_channels,
-        buttons=step_buttons("channel", "channel"),
+        buttons=step_buttons("channel"),
         rows=[["layer"], ["image", "channel"]],
     )
 
@@ -201,42 +147,51 @@ def _all_maps(model: nn.Module, image: torch.Tensor) -> list[tuple[str, np.ndarr
     return found
 
 
-def mistakes(images, labels, probabilities, classes, *, mean=None, std=None) -> Explorer:
-    """Page through what a network got wrong, from its surest mistake on.
+def _channel_of_layer(image, name, layer, maps, channel, strongest) -> Picture:
+    """Draw an image, the map of one channel, and small the channels that answer most.
+
+    All maps share one scale, from black (the smallest value, at most 0) to white (the largest).
 
     Args:
-        images: N images, see :func:`labutils.plotting.inputs.as_images`.
-        labels: the N right answers.
-        probabilities: [N, K], rows sum to 1; the answer is the most probable class.
-        classes: K names.
-        mean, std: what the images were normalised with, if not to 0..1 or -1..1.
-
-    Raises:
-        ValueError: these do not belong together, or a row is no distribution.
+        image: as :meth:`Sheet.image` takes it.
+        name, layer: of the image and of the layer.
+        maps: numpy array [C, H, W], what the layer answers to the image.
+        channel: which one of them is drawn large.
+        strongest: up to four channels, in order.
     """
-    given = as_probabilities(probabilities, classes)
-    labels = as_labels(labels, classes, length=len(given))
-    same_length(images=images, labels=labels)
-    wrong = surest_mistakes(labels, given)
+    low, high = min(0.0, float(maps.min())), float(maps.max())
+    gray = ((maps - low) / ((high - low) or 1.0)).clip(0, 1)
+    top, left, right = 30, 220, 434  # of the images, of the chosen map, of the strongest
+    small = (SIDE - 26) / 2
+    sheet = Sheet(WIDTH, top + SIDE + 26)
+    sheet.words(right, 18, "strongest maps", bold=True)
+    for index, strong in enumerate(strongest):
+        x, y = right + index % 2 * (small + 14), top + index // 2 * (small + 26)
+        chosen = strong == channel
+        sheet.words(x, y + small + 16, strong, size=13, bold=chosen)
+        sheet.framed(x, y, small, gray[strong], *((ORANGE, 3) if chosen else ()))
+    for x, pixels, title in (
+        (EDGE, image, short(name, 22)),
+        (left, gray[channel], f"map {channel}"),
+    ):
+        sheet.words(x, 18, title, bold=True)
+        sheet.framed(x, top, SIDE, pixels)
+    ends = f"black is {number(low)}, white is {number(high)}"
+    sheet.words(left, top + SIDE + 18, ends, size=13)
+    map_ = maps[channel]
+    said = [
+        f"{name}, beside map {channel} of {layer}, {shape_text(map_.shape)}",
+        f"Its values go from {number(map_.min())} to {number(map_.max())}, on average "
+        f"{number(map_.mean())}; {ends}",
+        _where(map_),
+        f"Beside it the strongest maps: {listing(strongest)}",
+    ]
+    return sheet.picture(sentences(*said))
 
-    def draw(mistake) -> View:
-        if len(wrong) == 0:
-            words = f"No mistake among {plural(len(labels), 'image')}."
-            return View(message(words), words)
-        index = wrong[mistake - 1]
-        row, true = given[index], labels[index]
-        answer = row.argmax()
-        rank = int((row > row[true]).sum()) + 1
-        text = (
-            f"Mistake {mistake} of {len(wrong)}, the surest first ({plural(len(labels), 'image')} "
-            f"in all).\nImage {index}: {classes[true]} taken for {classes[answer]} with "
-            f"p = {fixed(row[answer])}; {classes[true]} has p = {fixed(row[true])}, "
-            f"number {rank} of {len(classes)}."
-        )
-        pixels = as_images([images[index]], mean, std)[0]
-        return View(answer_bars(pixels, row, classes, int(true)), text)
 
-    controls = {"mistake": slider("mistake", 1, max(len(wrong), 1), 1)}
-    return Explorer(
-        "The mistakes browser", controls, draw, buttons=step_buttons("mistake", "mistake")
-    )
+def _where(map_) -> str:
+    """Say where a map is strongest, by row and column."""
+    if map_.max() == map_.min():
+        return "It is the same everywhere"
+    row, column = np.unravel_index(map_.argmax(), map_.shape)
+    return f"It is strongest at row {row}, column {column}"
