@@ -5,7 +5,7 @@ import math
 from labutils.shapes.table import shape_text
 
 from .colors import BLUE, DARK, GREEN, LIGHT, ORANGE
-from .figure import bare, line, new_axes, panel_title, series_style, show
+from .figure import bare, line, new_axes, panel_title, series_style, show, write
 from .sheet import WIDTH, Sheet
 from .words import listing, percent, plural, sentences
 
@@ -111,15 +111,14 @@ def mlp_layers(sizes, names=None, *, title="") -> None:
         for y in columns[place]:
             for beyond in columns[place + 1]:
                 line(axis, [place, place + 1], [y, beyond], "#D0D0D0", 0.5, zorder=0)
-        text = f"{amount:,}\nparameters"
-        axis.text(place + 0.5, 4.9, text, ha="center", va="bottom", fontsize=9)
+        write(axis, place + 0.5, 4.9, f"{amount:,}\nparameters", va="bottom")
     for place, (size, name, ys) in enumerate(zip(sizes, names, columns, strict=True)):
         color = BLUE if place == 0 else ORANGE if place == len(sizes) - 1 else GREEN
         circles = {"marker": "o", "markersize": 13, "linestyle": ""}
         axis.plot([place] * len(ys), ys, color=color, markerfacecolor=LIGHT[color], **circles)
         if size > len(ys):
-            axis.text(place, 0, "⋮", ha="center", va="center", fontsize=16)
-        axis.text(place, -5.4, f"{name}\n{size:,}", ha="center", va="top")
+            write(axis, place, 0, "⋮", fontsize=16)
+        write(axis, place, -5.4, f"{name}\n{size:,}", va="top", fontsize=10)
     axis.set_xlim(-0.35, len(sizes) - 0.65)
     axis.set_ylim(-7.6, 6.6)
     bare(axis, equal=False)
@@ -153,11 +152,10 @@ def ilsvrc_timeline(rows, *, title="ILSVRC classification winners") -> None:
     for place, (_, _, depth, error) in enumerate(rows):
         color, hatch = (DARK, "///") if depth is None else (BLUE, "")
         errors.bar(place, error, 0.62, facecolor=LIGHT[color], edgecolor=color, hatch=hatch)
-        errors.text(place, error, percent(error, 1), ha="center", va="bottom", fontsize=9)
+        write(errors, place, error, percent(error, 1), va="bottom")
         if depth is not None:
             depths.bar(place, depth, 0.62, facecolor=LIGHT[GREEN], edgecolor=GREEN)
-        text = "shallow" if depth is None else str(depth)
-        depths.text(place, depth or 0, text, ha="center", va="bottom", fontsize=9)
+        write(depths, place, depth or 0, str(depth or "shallow"), va="bottom")
     errors.margins(y=0.15)
     depths.margins(y=0.25)
     errors.yaxis.set_major_formatter(lambda value, _: percent(value))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .colors import BLUE, COLORS, DARK, HATCHES, LIGHT, ORANGE
-from .figure import figure_title, line, new_axes, panel_title, series_style, show
+from .figure import figure_title, line, new_axes, panel_title, series_style, show, write
 from .inputs import as_array, as_labels, as_named, as_probabilities, same_length
 from .words import about, count, fixed, listing, number, percent, percents, plural, sentences
 
@@ -39,15 +39,7 @@ def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, 
         line(axis, [0, 0], [-0.5, len(values) - 0.5], DARK, 0.8)
     for place, (value, end) in enumerate(zip(values, ends, strict=True)):
         offset, align = (-4, "right") if end < 0 else (4, "left")
-        axis.annotate(
-            spell(value),
-            (end, place),
-            xytext=(offset, 0),
-            textcoords="offset points",
-            ha=align,
-            va="center",
-            fontsize=8.5,
-        )
+        write(axis, end, place, spell(value), away=(offset, 0), ha=align, fontsize=8.5)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(True, axis="x")
@@ -167,9 +159,9 @@ def bars_by_layer(layers, quantities, *, kinds=None, title="") -> None:
     said = []
     for axis, (name, values) in zip(axes, quantities.items(), strict=True):
         array = as_array(values, name, ndim=1)
-        draw_bars(axis, layers, array, lambda value: count(int(value)), series=series, room=0.35)
+        draw_bars(axis, layers, array, count, series=series, room=0.35)
         axis.set_xticks([])
-        panel_title(axis, f"{name}\n{count(int(array.sum()))} in all")
+        panel_title(axis, f"{name}\n{count(array.sum())} in all")
         said.append(_layer_words(name, array, layers, kinds, order))
     if order != [""]:
         from matplotlib.patches import Patch
@@ -187,8 +179,8 @@ def _layer_words(name, array, layers, kinds, order) -> str:
         return f"{name}: none"
     most = array.argmax()
     text = (
-        f"{name}: {count(int(total))} in all, most in {layers[most]} "
-        f"({count(int(array[most]))}, {percent(array[most] / total)})"
+        f"{name}: {count(total)} in all, most in {layers[most]} "
+        f"({count(array[most])}, {percent(array[most] / total)})"
     )
     if order == [""]:
         return text
@@ -220,13 +212,7 @@ def ensemble_bars(member_accuracies, ensemble_accuracy, *, names=None, title="")
         marker, size, color = ("D", 9, ORANGE) if place == len(members) else ("o", 7, BLUE)
         line(axis, [start, value], [place, place], "#BBBBBB")
         axis.plot(value, place, marker=marker, markersize=size, color=color)
-        axis.annotate(
-            percent(value, 1),
-            (value, place),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-        )
+        write(axis, value, place, percent(value, 1), away=(9, 0), ha="left", fontsize=10)
     axis.set_yticks(range(len(every)), [*names, "ensemble"])
     axis.set_ylim(len(every) - 0.4, -0.6)
     axis.set_xlim(start, every.max() + spread * 0.4)

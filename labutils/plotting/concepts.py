@@ -6,7 +6,18 @@ import numpy as np
 
 from .bars import draw_bars
 from .colors import BLUE, DARK, LIGHT, ORANGE
-from .figure import bare, box, figure_title, new_axes, panel_title, series_style, show, text_color
+from .figure import (
+    bare,
+    box,
+    figure_title,
+    line,
+    new_axes,
+    panel_title,
+    series_style,
+    show,
+    text_color,
+    write,
+)
 from .inputs import as_array, as_labels, same_length
 from .words import fixed, listing, plural, sentences
 
@@ -18,6 +29,7 @@ PIPELINE = (
     ("Optimizer", "gradients → new weights"),
     ("Train and test", "repeat; then measure"),
 )
+LOOP = (2, 5)  # first and last step of what repeats for every batch
 MAX_SAMPLES = 40
 
 
@@ -46,13 +58,9 @@ def score_probability_loss(logits, classes, target, *, title="") -> None:
     x = np.linspace(0.01, 1, 200)
     right.plot(x, -np.log(x), marker="", color=DARK, linestyle="-")
     right.plot(p, loss, marker="D", markersize=9, color=ORANGE)
-    right.annotate(
-        f"−log {fixed(p)} = {fixed(loss)}",
-        (p, loss),
-        xytext=(8, 4) if p < 0.5 else (0, 26),
-        textcoords="offset points",
-        ha="left" if p < 0.5 else "center",
-    )
+    away, align = ((8, 4), "left") if p < 0.5 else ((0, 26), "center")
+    look = {"away": away, "ha": align, "va": "baseline", "fontsize": 10}
+    write(right, p, loss, f"−log {fixed(p)} = {fixed(loss)}", **look)
     right.set(xlabel=f"probability of {classes[target]}", xlim=(0, 1.1))
     panel_title(right, "3  Loss = −log(probability)")
     figure_title(fig, title)
@@ -71,42 +79,39 @@ def score_probability_loss(logits, classes, target, *, title="") -> None:
 
 
 @series_style()
-def pipeline_steps(highlight=None, *, steps=PIPELINE, loop=(2, 5)) -> None:
+def pipeline_steps(highlight=None) -> None:
     """Show the steps of the PyTorch pipeline as boxes in a row, one of them marked.
 
     Args:
         highlight: number of the step the text is at, from 1.
-        steps: pairs of name and what it does.
-        loop: first and last number of the steps that repeat for every batch, or None.
     """
-    steps = list(steps)
-    if highlight is not None and not 1 <= highlight <= len(steps):
-        raise ValueError(f"highlight must be 1 to {len(steps)}, got {highlight}")
+    if highlight is not None and not 1 <= highlight <= len(PIPELINE):
+        raise ValueError(f"highlight must be 1 to {len(PIPELINE)}, got {highlight}")
     fig, (axis,) = new_axes(1, 1, 1.8)
-    middle = {"ha": "center", "va": "center"}
     arrow = {"arrowstyle": "-|>", "color": DARK}
-    for place, (name, what) in enumerate(steps):
+    for place, (name, what) in enumerate(PIPELINE):
         _draw_step(axis, place, marked=highlight == place + 1)
-        axis.text(place + 0.42, 0.74, str(place + 1), fontsize=9, **middle)
-        axis.text(place + 0.42, 0.54, fill(name, 10), weight="bold", fontsize=9, **middle)
-        axis.text(place + 0.42, 0.2, fill(what, 14), fontsize=8.5, **middle)
+        write(axis, place + 0.42, 0.74, str(place + 1))
+        write(axis, place + 0.42, 0.54, fill(name, 10), weight="bold")
+        write(axis, place + 0.42, 0.2, fill(what, 14), fontsize=8.5)
         if place:
             axis.annotate("", (place, 0.45), (place - 0.16, 0.45), arrowprops=arrow)
-    loops = ""
-    if loop is not None:
-        first, last = loop
-        start, end = last - 0.58, first - 0.58
-        axis.plot([start, start, end, end], [0, -0.2, -0.2, -0.06], color=DARK, linestyle="-",
-                  marker="", linewidth=1)  # fmt: skip
-        axis.annotate("", (end, 0.02), (end, -0.08), arrowprops=arrow)
-        axis.text((start + end) / 2, -0.29, "again for every batch", fontsize=9, **middle)
-        loops = f"Steps {first} to {last} repeat for every batch"
-    axis.set_xlim(-0.05, len(steps) - 0.1)
+    first, last = LOOP
+    start, end = last - 0.58, first - 0.58
+    line(axis, [start, start, end, end], [0, -0.2, -0.2, -0.06], DARK)
+    axis.annotate("", (end, 0.02), (end, -0.08), arrowprops=arrow)
+    write(axis, (start + end) / 2, -0.29, "again for every batch")
+    axis.set_xlim(-0.05, len(PIPELINE) - 0.1)
     axis.set_ylim(-0.38, 0.95)
     bare(axis, equal=False)
-    said = listing(f"{place}. {name} ({what})" for place, (name, what) in enumerate(steps, start=1))
-    here = "" if highlight is None else f"We are at step {highlight}, {steps[highlight - 1][0]}"
-    show(fig, alt=sentences(f"{plural(len(steps), 'step')}: {said}", loops, here))
+    said = [
+        f"{len(PIPELINE)} steps: "
+        + listing(f"{place}. {name} ({what})" for place, (name, what) in enumerate(PIPELINE, 1)),
+        f"Steps {first} to {last} repeat for every batch",
+    ]
+    if highlight is not None:
+        said.append(f"We are at step {highlight}, {PIPELINE[highlight - 1][0]}")
+    show(fig, alt=sentences(*said))
 
 
 def _draw_step(axis, x, marked) -> None:
@@ -166,7 +171,6 @@ def _draw_batches(axis, batches, highest) -> None:
         for index in batch:
             shade = colormaps["Blues"](0.08 + 0.75 * index / highest)
             box(axis, x, 0, 0.92, 1, facecolor=shade, linewidth=0.6)
-            look = {"ha": "center", "va": "center", "fontsize": 8.5, "color": text_color(shade)}
-            axis.text(x + 0.46, 0.46, str(index), **look)
+            write(axis, x + 0.46, 0.46, str(index), fontsize=8.5, color=text_color(shade))
             x += 1
         x += 0.5

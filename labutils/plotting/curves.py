@@ -3,7 +3,7 @@
 import numpy as np
 
 from .colors import DARK
-from .figure import new_axes, panel_title, series_style, show
+from .figure import new_axes, panel_title, series_style, show, write
 from .inputs import as_array, as_named, same_length
 from .words import about, change, number, sentences
 
@@ -82,7 +82,7 @@ def function_curves(
     marks = marks or {}
     for text, (place, value) in marks.items():
         axis.plot(place, value, marker="D", markersize=8, color=DARK, linestyle="")
-        axis.annotate(text, (place, value), xytext=(8, 6), textcoords="offset points", fontsize=9)
+        write(axis, place, value, text, away=(8, 6), ha="left", va="baseline")
     if log:
         axis.set_yscale("log")
     if ylim is not None:

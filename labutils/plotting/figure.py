@@ -122,6 +122,12 @@ def line(axis, x, y, color, width: float = 1.0, **look):
     axis.plot(x, y, color=color, linewidth=width, **({"linestyle": "-", "marker": ""} | look))
 
 
+def write(axis, x, y, text, *, away=(0, 0), **look) -> None:
+    """Write around a place, or ``away`` from it by so many points (right, up); small by default."""
+    look = {"ha": "center", "va": "center", "fontsize": 9} | look
+    axis.annotate(text, (x, y), xytext=away, textcoords="offset points", **look)
+
+
 def text_color(background) -> str:
     """Return black or white, whichever reads better on an RGB colour (values 0 to 1)."""
     red, green, blue = background[:3]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .colors import DARK
-from .figure import bare, box, figure_title, line, new_figure, series_style, show, text_color
+from .colors import DARK, REFERENCE
+from .figure import bare, box, figure_title, line, new_figure, series_style, show, text_color, write
 from .inputs import as_array
 from .words import fixed, number, percent, plural, sentences
 
@@ -52,7 +52,7 @@ def _draw_grids(grids, signs, *, outlined=None, crossed=None):
         axis.text(x, top - 0.25, title, weight="bold", va="bottom")
         x += widths[index] + gap
         if index < len(signs):
-            axis.text(x - gap / 2, rows / 2, signs[index], ha="center", va="center", fontsize=15)
+            write(axis, x - gap / 2, rows / 2, signs[index], fontsize=15)
     axis.set_xlim(-0.2, width + 0.4)
     axis.set_ylim(rows + 0.1, -0.9)
     bare(axis)
@@ -69,15 +69,8 @@ def _draw_numbers(axis, x, y, grid, crossed) -> None:
         out = crossed is not None and crossed[row, column]
         left, top = x + column, y + row
         box(axis, left, top, 1, 1, facecolor=shade, edgecolor="#999999", linewidth=0.6)
-        axis.text(
-            left + 0.5,
-            top + 0.5,
-            number(round(value, 2)),
-            ha="center",
-            va="center",
-            color="#6B6B6B" if out else text_color(shade),
-            fontsize=9,
-        )
+        color = REFERENCE if out else text_color(shade)
+        write(axis, left + 0.5, top + 0.5, number(round(value, 2)), color=color)
         if out:
             line(axis, [left + 0.1, left + 0.9], [top + 0.1, top + 0.9], DARK, 1.2)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .bars import draw_groups
 from .colors import DARK, GREEN, LIGHT, ORANGE
-from .figure import WIDTH, new_figure, panel_title, series_style, show
+from .figure import WIDTH, new_figure, panel_title, series_style, show, write
 from .images import tiles
 from .inputs import as_images, as_labels, as_named, as_predictions, as_probabilities, same_length
 from .words import about, fixed, listing, percent, plural, sentences
@@ -143,15 +143,7 @@ def confusion_matrix(predictions, labels, classes, *, title="") -> None:
         for row, column in np.argwhere(counts > 0):
             share = shares[row, column]
             color = "white" if share > 0.5 else "black"
-            axis.text(
-                column,
-                row,
-                f"{100 * share:.0f}",
-                ha="center",
-                va="center",
-                color=color,
-                fontsize=8.5,
-            )
+            write(axis, column, row, f"{100 * share:.0f}", color=color, fontsize=8.5)
     show(fig, alt=sentences(title, *_confusion_words(counts, totals, accuracy, classes)))
 
 

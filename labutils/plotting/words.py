@@ -12,7 +12,7 @@ def number(value: float) -> str:
         return "infinite" if value > 0 else "minus infinite"
     size = abs(value)
     if size >= 10_000 and size == int(size):
-        text = count(int(size))
+        text = count(size)
     elif size and (size < 0.001 or size >= 1e6):
         text = f"{size:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
     else:
@@ -41,6 +41,7 @@ def percents(low: float, high: float, digits: int = 0) -> str:
 
 def count(value: int) -> str:
     """A whole number: 650, 1,024, 62.4 M, 15.5 G."""
+    value = int(value)
     for limit, unit in ((1e9, " G"), (1e6, " M")):
         if abs(value) >= limit:
             return f"{value / limit:.3g}{unit}"
