@@ -12,9 +12,7 @@ Each choice can be made for it by an environment variable:
 import contextlib
 import ctypes
 import functools
-import math
 import os
-import time
 
 import torch
 from torch import nn
@@ -23,6 +21,9 @@ from torch import nn
 SMALL_BATCH = 16
 SMALL_NETWORK = 1_000_000
 
+# By which a CPU multiplies matrices of bfloat16: of Intel and AMD, of Intel's newer ones, of ARM.
+BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+
 # Settings of glibc's mallopt(3) by their numbers in its malloc.h, and the bytes we set them to:
 # no block is given back below a gigabyte, and small ones join their free neighbours at once (glibc
 # would go through all small ones whenever a large one is freed).
@@ -30,34 +31,30 @@ MALLOPT = {"M_TRIM_THRESHOLD": (-1, 2**30), "M_MMAP_THRESHOLD": (-3, 2**30), "M_
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype | None:
-    """Return ``torch.bfloat16`` where this device computes with it faster, else ``None``.
+    """Return ``torch.bfloat16`` where this device is built to compute in it, else ``None``.
 
-    The device itself is asked: two matrix products in turn, bfloat16 against float32, a few
-    milliseconds in all.
+    The device says so itself, and says the same each time: a CPU by its instructions for bfloat16
+    (asked for by PyTorch 2.11 and newer), an NVIDIA GPU by its generation, Ampere or newer. No
+    other device is asked, and one that fails to answer computes in float32.
 
     Raises:
         ValueError: ``LABUTILS_DTYPE`` is neither ``float32`` nor ``bfloat16``.
     """
     wish = _wish("LABUTILS_DTYPE", ("float32", "bfloat16"))
-    if wish:
-        return torch.bfloat16 if wish == "bfloat16" else None
-    return _measured_fast_dtype(str(device))
+    is_fast = wish == "bfloat16" if wish else _has_bfloat16(torch.device(device))
+    return torch.bfloat16 if is_fast else None
 
 
-@functools.cache
-def _measured_fast_dtype(device: str) -> torch.dtype | None:
-    size = 4096 if device.startswith("cuda") else 512
-    best = {torch.float32: math.inf, torch.bfloat16: math.inf}
+def _has_bfloat16(device: torch.device) -> bool:
     try:
-        matrices = {dtype: torch.ones(size, size, device=device, dtype=dtype) for dtype in best}
-        for _ in range(7):
-            for dtype, matrix in matrices.items():
-                start = time.perf_counter()
-                (matrix @ matrix)[0, 0].item()  # item() waits for the GPU
-                best[dtype] = min(best[dtype], time.perf_counter() - start)
-    except RuntimeError:  # a device without the type
-        return None
-    return torch.bfloat16 if best[torch.bfloat16] < 0.8 * best[torch.float32] else None
+        if device.type == "cuda":
+            return torch.cuda.get_device_capability(device) >= (8, 0)
+        if device.type == "cpu" and torch.backends.mkldnn.is_available():
+            instructions = torch.cpu.get_capabilities()
+            return any(instructions.get(name) for name in BFLOAT16_INSTRUCTIONS)
+    except Exception:  # an older PyTorch, a driver that is broken: every setup cell asks
+        pass
+    return False
 
 
 def fast_memory_format(device: torch.device | str) -> torch.memory_format:

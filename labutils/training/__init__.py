@@ -3,17 +3,15 @@
 ``training.fit`` is notebook 02's loop; ``training.recipes`` says how each network is trained.
 """
 
+from labutils.training.estimate import estimate_seconds, say_seconds
+from labutils.training.history import History, Progress
 from labutils.training.loop import (
-    History,
-    Progress,
     device_of,
-    estimate_seconds,
     evaluate,
     fit,
     in_watched_notebook,
     numbers,
     predict_all,
-    say_seconds,
 )
 from labutils.training.reference import ReferenceRuns, load_reference
 

@@ -1,14 +1,13 @@
 """Checkpoints of :func:`labutils.training.fit`: a run that was stopped goes on where it was.
 
 A checkpoint holds what the next epoch depends on: the weights, the state of optimizer and schedule,
-the random states, and the history so far. It is written to a temporary name, flushed to disk and
-renamed, so that a killed save leaves the last good one. It also describes the run it belongs to,
-and refuses to go on with anything else. Read with ``weights_only=True``: a checkpoint from a
-stranger cannot run code.
+the random states, the number type, and the history so far. It is written to a temporary name,
+flushed to disk and renamed, so that a killed save leaves the last good one. It also describes the
+run it belongs to, and refuses to go on with anything else. Read with ``weights_only=True``: a
+checkpoint from a stranger cannot run code.
 """
 
 import contextlib
-import functools
 import glob
 import os
 import pickle
@@ -20,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
 
-FORMAT = 1
+FORMAT = 2
 # What changes while a scheduler runs; the rest of its state is its settings.
 _PROGRESS = {
     "last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step",
@@ -47,7 +47,7 @@ def file_for(name: str, model, dataset, folder="checkpoints") -> Path | None:
     smoke = os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
     if os.environ.get("CI") or smoke:
         return None
-    layers = repr((str(model), _shapes(model)))
+    layers = repr((FORMAT, str(model), _shapes(model)))
     images = "sample" if dataset.is_sample else dataset.name
     return Path(folder) / f"{name}_{images}_{zlib.crc32(layers.encode()):08x}.pt"
 
@@ -59,52 +59,31 @@ class Saver:
         path: the file; its folder is made if need be.
         loaders: the run's loaders, training loader first; ``None`` entries are allowed.
         recipe: the other settings of the run, by name.
-        dtype: what the model is computed in, or ``None``. That is not part of the recipe: it is
-            often measured, and a busy machine may measure something else the next time. So a run
-            goes on in the type it began in; on another kind of device it takes this one.
-
-    Attributes:
-        dtype: after :meth:`load`, what the run is to be computed in.
     """
 
-    def __init__(self, path, model, optimizer, scheduler, loaders, num_epochs, recipe, dtype):
+    def __init__(self, path, model, optimizer, scheduler, loaders, num_epochs, recipe):
         self.path = Path(path)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         self.loaders = loaders
         self.num_epochs = num_epochs
-        self.dtype = dtype
         self.run = _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe)
 
-    def load(self) -> dict:
-        """Put everything back as it was after the last saved epoch; return the history.
+    def load(self, dtype: torch.dtype | None, verbose: bool) -> tuple[dict, torch.dtype | None]:
+        """Put everything back as it was after the last saved epoch.
 
-        Without a file nothing is changed and the history is empty.
+        Returns the history, and what the model is to be computed in: a run keeps the number type
+        that it began in, and takes ``dtype`` where it only begins or comes to another kind of
+        device. Without a file nothing is changed and the history is empty.
 
         Raises:
             CheckpointError: not a whole checkpoint, one of another run, or of more epochs.
         """
-        for leftover in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
-            with contextlib.suppress(OSError):  # of a killed save
-                leftover.unlink()
+        self.dtype = dtype
+        self._clear_leftovers()
         if not self.path.exists():
-            return {}
-        try:
-            _check_every_byte(self.path)
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
-            run, history = saved["run"], saved["history"]
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError,
-                pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
-            raise CheckpointError(
-                f"{self.path} cannot be read as a checkpoint of fit() ({_why_unreadable(error)}). "
-                "Delete it to start anew, or name another file."
-            ) from error
-        self._refuse_another_run(run)
-        done = len(history["train_loss"])
-        if done > self.num_epochs:
-            raise CheckpointError(
-                f"{self.path} holds {done} epochs, and {self.num_epochs} were asked for. Ask for "
-                f"at least {done}, delete the file to start anew, or name another one."
-            )
+            return {}, dtype
+        saved = self._read()
+        self._refuse_another_run(saved)
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.scheduler is not None:
@@ -112,7 +91,12 @@ class Saver:
         restore_random_states(saved["random"], self.loaders)
         if saved["device"] == _device_type(self.model):
             self.dtype = saved["dtype"]
-        return history
+        if verbose:
+            done = len(saved["history"]["train_loss"])
+            print(f"Going on from {self.path}: {done} of {self.num_epochs} epochs are done.")
+            if self.dtype != dtype:
+                print(f"It goes on in {self.dtype or 'its own number type'}, as it began.")
+        return saved["history"], self.dtype
 
     def save(self, history: dict) -> None:
         """Save after an epoch. A save that fails is said, and training goes on without it."""
@@ -136,10 +120,8 @@ class Saver:
                 os.fsync(file.fileno())
             os.replace(part, self.path)
         except (OSError, RuntimeError) as error:
-            if isinstance(
-                error.__context__, OSError
-            ):  # torch.save hides a full disk behind its own
-                error = error.__context__
+            if isinstance(error.__context__, OSError):
+                error = error.__context__  # torch.save hides a full disk behind its own
             part.unlink(missing_ok=True)
             kept = "the last good one is kept" if self.path.exists() else "there is none yet"
             print(
@@ -148,15 +130,40 @@ class Saver:
                 "Training goes on. Free some space, or name a file in another folder."
             )
 
-    def _refuse_another_run(self, run: dict) -> None:
-        if run == self.run:
-            return
-        names = [name for name in self.run if run.get(name) != self.run[name]]
-        changes = [_difference(name, run.get(name), self.run[name]) for name in names]
-        raise CheckpointError(
-            f"{self.path} belongs to another run: {'; '.join(changes) or 'another format'}. "
-            "Name another file for this run, or delete that one to start anew."
-        )
+    def _clear_leftovers(self) -> None:
+        for leftover in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
+            with contextlib.suppress(OSError):  # of a killed save
+                leftover.unlink()
+
+    def _read(self) -> dict:
+        try:
+            _check_every_byte(self.path)
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            saved["format"], saved["run"], saved["history"]["train_loss"]
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError,
+                pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
+            raise CheckpointError(
+                f"{self.path} cannot be read as a checkpoint of fit() ({_why_unreadable(error)}). "
+                "Delete it to start anew, or name another file."
+            ) from error
+        return saved
+
+    def _refuse_another_run(self, saved: dict) -> None:
+        if saved["format"] != FORMAT:
+            changes = ["another format"]
+        else:
+            changes = list(_differences(saved["run"], self.run))
+        if changes:
+            raise CheckpointError(
+                f"{self.path} belongs to another run: {'; '.join(changes)}. "
+                "Name another file for this run, or delete that one to start anew."
+            )
+        done = len(saved["history"]["train_loss"])
+        if done > self.num_epochs:
+            raise CheckpointError(
+                f"{self.path} holds {done} epochs, and {self.num_epochs} were asked for. Ask for "
+                f"at least {done}, delete the file to start anew, or name another one."
+            )
 
 
 def _check_every_byte(path: Path) -> None:
@@ -177,36 +184,38 @@ def _why_unreadable(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _difference(name, there, here) -> str:
-    """What differs, in short; of settings given as a dictionary, the first one that is short."""
-    pairs, otherwise = [(there, here)], f"its {name} is not this one"
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = [key for key in (there | here) if there.get(key) != here.get(key)]
-        otherwise = f"its {name} has another {keys[0]}"
-        pairs = [(f"{key} {there.get(key)}", f"{key} {here.get(key)}") for key in keys]
-    for one, other in pairs:
-        if len(str(one)) <= 60 and len(str(other)) <= 60:
-            return f"its {name} is {one}, this one is {other}"
-    return otherwise
-
-
 # --- which run is it? -------------------------------------------------------------------------
 
 
-def _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe) -> dict:
-    """What must be the same for a run to go on, as plain values: not the weights, not the seeds."""
+def _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe) -> dict[str, dict]:
+    """What must be the same for a run to go on, setting by setting: not weights, not seeds."""
     run = {
-        "format": FORMAT,
-        "model": f"{type(model).__qualname__}: {model}",
-        "list of parameters": _shapes(model),
-        "optimizer": {"type": type(optimizer).__name__} | _optimizer_settings(optimizer, scheduler),
-        "scheduler": None if scheduler is None else _scheduler_settings(scheduler, num_epochs),
+        "model": {"": f"{type(model).__qualname__}: {model}"},
+        "list of parameters": {"": _shapes(model)},
+        "optimizer": _describe_optimizer(optimizer, scheduler),
+        "scheduler": _describe_scheduler(scheduler, num_epochs),
+        "training data": _describe_loader(loaders[0]),
+        "test data": _describe_loader(loaders[1]),
+        "training data to evaluate": _describe_loader(loaders[2]),
     }
-    for name, loader in zip(
-        ("training data", "test data", "training data to evaluate"), loaders, strict=True
-    ):
-        run[name] = None if loader is None else _describe_loader(loader)
-    return run | {name: _plain(value) for name, value in recipe.items()}
+    run |= {name: {"": value} for name, value in recipe.items()}
+    return {
+        part: {name: _comparable(value) for name, value in settings.items()}
+        for part, settings in run.items()
+    }
+
+
+def _differences(there: dict[str, dict], here: dict[str, dict]):
+    """Of each part that differs, the first setting that is short enough to be said."""
+    for part in here:
+        one, other = there.get(part, {}), here[part]
+        keys = [key for key in one | other if one.get(key) != other.get(key)]
+        pairs = [[f"{key} {its.get(key)}".strip() for its in (one, other)] for key in keys]
+        short = [pair for pair in pairs if max(map(len, pair)) <= 60]
+        if short:
+            yield f"its {part} is {short[0][0]}, this one is {short[0][1]}"
+        elif keys:
+            yield f"its {part} has another {keys[0]}" if keys[0] else f"its {part} is not this one"
 
 
 def _device_type(model) -> str:
@@ -217,49 +226,45 @@ def _shapes(model) -> list:
     return [[name, *value.shape] for name, value in model.state_dict().items()]
 
 
-def _optimizer_settings(optimizer, scheduler) -> dict:
+def _describe_optimizer(optimizer, scheduler) -> dict:
     skipped = {"params"} | (_SCHEDULED if scheduler is not None else set())
     groups = [
-        {key: _plain(value) for key, value in group.items() if key not in skipped}
+        {key: value for key, value in group.items() if key not in skipped}
         for group in optimizer.param_groups
     ]
-    return groups[0] if len(groups) == 1 else {"groups": groups}
+    settings = groups[0] if len(groups) == 1 else {"groups": groups}
+    return {"type": type(optimizer).__name__, **settings}
 
 
-def _scheduler_settings(scheduler, num_epochs) -> dict:
-    def settings(state):
-        if isinstance(state, dict):
-            return {k: settings(v) for k, v in state.items() if k not in _PROGRESS}
-        if isinstance(state, (list, tuple)):
-            return [settings(item) for item in state]
-        return _plain(state)
-
-    return {"type": type(scheduler).__name__, "num_epochs": num_epochs} | settings(
-        scheduler.state_dict()
-    )
+def _describe_scheduler(scheduler, num_epochs) -> dict:
+    if scheduler is None:
+        return {"type": None}
+    state = {key: value for key, value in scheduler.state_dict().items() if key not in _PROGRESS}
+    return {"type": type(scheduler).__name__, "num_epochs": num_epochs, **state}
 
 
 def _describe_loader(loader) -> dict:
-    dataset = getattr(loader, "dataset", None)
+    if loader is None:
+        return {"loader": None}
     about = {"loader": type(loader).__name__}
     # The settings of data.Batches, and those that DataLoader has too.
     for name in ("batch_size", "drop_last", "augment", "mean", "std", "shuffle"):
-        about[name] = _plain(getattr(loader, name, None))
+        about[name] = getattr(loader, name, None)
     if hasattr(loader, "sampler"):  # DataLoader
         about["sampler"] = type(loader.sampler).__name__
-    return about | _describe_dataset(dataset)
+    return about | _describe_dataset(getattr(loader, "dataset", None))
 
 
 def _describe_dataset(dataset) -> dict:
     about = {
         "dataset": getattr(dataset, "name", type(dataset).__name__),
-        "transform": _plain(getattr(dataset, "transform", None)),
+        "transform": getattr(dataset, "transform", None),
     }
     if hasattr(dataset, "__len__"):
         about["images"] = len(dataset)
     for name in ("images", "labels", "data", "targets"):  # torchvision calls them data and targets
         values = getattr(dataset, name, None)
-        if isinstance(values, (torch.Tensor, np.ndarray, list)):
+        if isinstance(values, (Tensor, np.ndarray, list)):
             about[f"checksum of {name}"] = _checksum(values)
     if isinstance(dataset, TensorDataset):
         about["checksum of tensors"] = [_checksum(tensor) for tensor in dataset.tensors]
@@ -270,27 +275,25 @@ def _describe_dataset(dataset) -> dict:
 
 
 def _checksum(values) -> int:
-    if isinstance(values, torch.Tensor):
+    if isinstance(values, Tensor):
         values = values.cpu().numpy()
     return zlib.crc32(np.ascontiguousarray(values).data)
 
 
-def _plain(value):
-    """A value as something that compares equal in another process."""
+def _comparable(value):
+    """A setting as a number, or as words that are the same in another process."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, Tensor):
+        value = [round(number, 6) for number in value.flatten().tolist()]
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, torch.Tensor):
-        return [round(number, 6) for number in value.flatten().tolist()]
-    if isinstance(value, torch.dtype):
-        return str(value)
-    if isinstance(value, torch.nn.Module):  # a loss with settings; its repr does not show them
-        public = {k: v for k, v in vars(value).items() if not k.startswith("_") and k != "training"}
-        settings = public | dict(value.state_dict())
-        return [repr(value), *(f"{key}={_plain(settings[key])}" for key in sorted(settings))]
-    if isinstance(value, functools.partial):
-        return [_plain(value.func), *_plain(value.args), str(value.keywords)]
+        return str([_comparable(item) for item in value])
+    if isinstance(value, dict):
+        return str({key: _comparable(value[key]) for key in value if key not in _PROGRESS})
+    if isinstance(value, nn.Module):  # a loss; its repr does not show its settings
+        settings = vars(value) | value.state_dict()
+        public = sorted(key for key in settings if not key.startswith("_") and key != "training")
+        return f"{value!r} {[(key, _comparable(settings[key])) for key in public]}"
     if hasattr(value, "__qualname__"):
         return value.__qualname__
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -8,7 +8,7 @@ import json
 import statistics
 from pathlib import Path
 
-from labutils.training.loop import History
+from labutils.training.history import History
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 FOLDERS = (_PACKAGE.parent / "data" / "reference_runs", _PACKAGE.parent / "labutils_reference_runs")

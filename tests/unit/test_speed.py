@@ -1,9 +1,11 @@
 """How a device computes fastest: what it answers itself, and what the environment asks for."""
 
+import math
 import os
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -25,18 +27,46 @@ def no_wishes_and_two_threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-def test_fast_dtype_is_bfloat16_or_nothing_and_stays():
-    first = speed.fast_dtype("cpu")
-    assert first in (None, torch.bfloat16)
-    assert speed.fast_dtype(torch.device("cpu")) is first
+def broken(*_):
+    raise TypeError("the driver does not answer")
 
 
-def test_a_device_without_bfloat16_computes_in_float32(monkeypatch):
-    def refuse(*shape, dtype, **options):
-        raise RuntimeError(f"{dtype} is not supported")
+ASK_CPU, ASK_GPU = (torch.cpu, "get_capabilities"), (torch.cuda, "get_device_capability")
 
-    monkeypatch.setattr(torch, "ones", refuse)
-    assert speed._measured_fast_dtype.__wrapped__("cpu") is None
+
+@pytest.mark.parametrize(
+    ("device", "asked", "answer", "expected"),
+    [
+        ("cpu", ASK_CPU, lambda: {"avx512_bf16": True, "architecture": "x86_64"}, torch.bfloat16),
+        ("cpu", ASK_CPU, lambda: {"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
+        ("cpu", ASK_CPU, lambda: {"bf16": True, "architecture": "arm64"}, torch.bfloat16),
+        ("cpu", ASK_CPU, lambda: {"avx2": True, "architecture": "x86_64"}, None),
+        ("cpu", ASK_CPU, broken, None),
+        ("cuda:1", ASK_GPU, lambda device: (9, 0), torch.bfloat16),
+        ("cuda", ASK_GPU, lambda device: (7, 5), None),  # a T4, which Colab lends
+        ("cuda", ASK_GPU, broken, None),
+        ("mps", ASK_GPU, broken, None),
+    ],
+)
+def test_bfloat16_where_the_device_is_built_for_it(monkeypatch, device, asked, answer, expected):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(*asked, answer, raising=False)
+    assert speed.fast_dtype(device) is expected
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert speed.fast_dtype(device) is (None if device == "cpu" else expected)
+
+
+def test_fast_dtype_is_the_faster_one_here():
+    """What the device says of itself, against the clock: matrix products in turn."""
+    seconds = {torch.float32: math.inf, torch.bfloat16: math.inf}
+    for _ in range(7):
+        for dtype, best in seconds.items():
+            matrix = torch.ones(512, 512, dtype=dtype)
+            start = time.perf_counter()
+            matrix @ matrix
+            seconds[dtype] = min(best, time.perf_counter() - start)
+    chosen = speed.fast_dtype("cpu") or torch.float32
+    assert seconds[chosen] <= 1.25 * min(seconds.values())
 
 
 @pytest.mark.parametrize(
