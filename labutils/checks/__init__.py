@@ -14,8 +14,8 @@ _MODULES = (
     "nb01_softmax_cross_entropy",
     "mnist_mlp",
     "cifar10_cnn",
-    "vgg11",
-    "vgg16_dropout",
+    "nb04_vgg11",
+    "nb05_vgg16_dropout",
     "alexnet",
 )
 

@@ -1,13 +1,11 @@
 """Checks of notebook 06: AlexNet itself here, its arithmetic and its normalisation beside it."""
 
-from collections.abc import Callable
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
-from labutils.checks.frame.ask import Wrong
 from labutils.checks.frame.exercise import Exercise
-from labutils.checks.judges.networks import Network, expect_num_classes, judge
+from labutils.checks.judges.networks import Dropout, Network
 from labutils.checks.output_sizes import (
     examine_alexnet_shapes,
     examine_conv_output_size,
@@ -62,52 +60,16 @@ class OracleAlexNet(nn.Module):
         return self.classifier(self.features(images))
 
 
-def _variant(says: str, hint: str = "", **options) -> Network:
-    return Network(lambda *args: OracleAlexNet(*args, **options), says, hint)
-
-
-_PAPER = "Right, in the paper's order: it normalises before it pools, the lecture after."
-
-_ALEXNET_ALSO = [
-    _variant("", k=1.0),
-    _variant(_PAPER, order="relu norm pool"),
-    _variant(_PAPER, order="relu norm pool", k=1.0),
-]
-
+_FC6_FC7 = (
+    "Dropout belongs to the two large linear layers, FC6 and FC7: there are the parameters. The "
+    "class scores and the convolutions stay as they are."
+)
 _NO_NORM = (
     "A local response normalisation belongs after POOL1 and after POOL2 (NORM1 and NORM2). It has "
     "no weights, so the number of parameters does not miss it."
 )
-_NORM_SIZE = (
-    "The first argument of nn.LocalResponseNorm is the width of its window, 5 channels in the "
-    "paper; it is not the number of channels."
-)
 
-_ALEXNET_MISTAKES = [
-    _variant("AlexNet has no NORM1 and NORM2.", _NO_NORM, norms=()),
-    _variant("AlexNet has a NORM1, but no NORM2.", _NO_NORM, norms=(1,)),
-    _variant("AlexNet has a NORM2, but no NORM1.", _NO_NORM, norms=(2,)),
-    *(
-        _variant(
-            "NORM1 and NORM2 run over windows of 96 and 256 channels; expected 5.",
-            _NORM_SIZE,
-            sizes=(96, 256),
-            k=k,
-        )
-        for k in (1.0, 2.0)
-    ),
-    *(
-        _variant(
-            "AlexNet normalises before the ReLU.",
-            "The ReLU follows the convolution at once; normalised is what comes out of it.",
-            order="norm relu pool",
-            k=k,
-        )
-        for k in (1.0, 2.0)
-    ),
-]
-
-_ALEXNET_HINTS = {
+_HINTS = {
     "response norm": _NO_NORM,
     "batch norm": "Batch normalisation is three years younger. AlexNet has local response "
     "normalisation, which has no weights.",
@@ -132,51 +94,52 @@ _ALEXNET_HINTS = {
     "too many": "Count the layers with weights: five convolutions and three linear layers.",
     "too few": "Five convolutions and three linear layers; one is missing, or is never called.",
     "num_classes": "num_classes is an argument: FC8 gives that many scores, 1000 only by default.",
+    "no dropout": "Regularise FC6 and FC7: a dropout of 0.5 before or after each of them.",
+    "missing dropout": "Two layers are regularised, FC6 and FC7, so there are two dropouts.",
+    "dropout elsewhere": _FC6_FC7,
+    "dropout last": _FC6_FC7,
+    "dropout rate": "The lecture's recipe has dropout 0.5, so half of the entries become zero.",
 }
 
+alexnet = Network(
+    "AlexNet",
+    NOTEBOOK,
+    3,
+    OracleAlexNet,
+    (2, 3, 227, 227),
+    scale=200.0,  # strong enough to feel the normalisation
+    num_classes=10,
+    # FC6 and FC7 are layers 6 and 7: each has a dropout, before or after it.
+    dropout=Dropout(0.5, tuple(map(frozenset, ({6, 7}, {5, 6}, {5, 7}, {5, 6, 7})))),
+    idea="Write the layers down in the order of the table of shapes, a ReLU after each convolution "
+    "and after FC6 and FC7; flatten between POOL3 and FC6; a dropout with FC6 and with FC7.",
+    seconds=60.0,
+    hints=_HINTS,
+)
 
-def _alexnet_dropout(rates: dict[int, float]) -> None:
-    """FC6 and FC7 each have a dropout of 0.5, before or after them. Layers 1-5 are convolutions."""
-    places = {i: f"after {'CONV' if i < 6 else 'FC'}{i}" if i else "on the images" for i in rates}
-    seen = "In training mode AlexNet drops "
-    for i, rate in rates.items():
-        if i not in (5, 6, 7):
-            raise Wrong(
-                f"{seen}entries {places[i]}; expected dropout before or after FC6 and FC7 only.",
-                "Dropout belongs to the two large linear layers, FC6 and FC7: there are the "
-                "parameters. The class scores and the convolutions stay as they are.",
-            )
-        if abs(rate - 0.5) > 0.07:
-            raise Wrong(
-                f"{seen}{rate:.0%} of the entries {places[i]}; expected 50%.",
-                "The lecture's recipe has dropout 0.5, so half of the entries become zero.",
-            )
-    if not rates:
-        raise Wrong(
-            f"{seen}nothing.",
-            "Regularise FC6 and FC7: a dropout of 0.5 before or after each of them.",
-        )
-    if len(rates) < 2:
-        raise Wrong(
-            f"{seen}entries {', '.join(places.values())} only.",
-            "Two layers are regularised, FC6 and FC7, so there are two dropouts.",
-        )
-
-
-def examine_alexnet(answer: Callable) -> str | None:
-    """Judge the network by what it computes, on pictures strong enough to feel LRN."""
-    images = 200 * torch.randn(2, 3, 227, 227)
-    word = judge(
-        answer,
-        OracleAlexNet,
-        images,
-        also=_ALEXNET_ALSO,
-        mistakes=_ALEXNET_MISTAKES,
-        dropout=_alexnet_dropout,
-        hints=_ALEXNET_HINTS,
-    )
-    expect_num_classes(answer, images, 10, _ALEXNET_HINTS["num_classes"])
-    return word
+alexnet.also("", partial(OracleAlexNet, k=1.0))
+alexnet.also(
+    "Right, in the paper's order: it normalises before it pools, the lecture after.",
+    *(partial(OracleAlexNet, order="relu norm pool", k=k) for k in (1.0, 2.0)),
+)
+alexnet.mistake("AlexNet has no NORM1 and NORM2.", _NO_NORM, partial(OracleAlexNet, norms=()))
+alexnet.mistake(
+    "AlexNet has NORM1 or NORM2 only.",
+    _NO_NORM,
+    partial(OracleAlexNet, norms=(1,)),
+    partial(OracleAlexNet, norms=(2,)),
+)
+alexnet.mistake(
+    "NORM1 and NORM2 run over windows of 96 and 256 channels; expected 5.",
+    "The first argument of nn.LocalResponseNorm is the width of its window, 5 channels in the "
+    "paper; it is not the number of channels.",
+    *(partial(OracleAlexNet, sizes=(96, 256), k=k) for k in (1.0, 2.0)),
+)
+alexnet.mistake(
+    "AlexNet normalises before the ReLU.",
+    "The ReLU follows the convolution at once; normalised is what comes out of it.",
+    *(partial(OracleAlexNet, order="norm relu pool", k=k) for k in (1.0, 2.0)),
+)
 
 
 EXERCISES = [
@@ -199,17 +162,7 @@ EXERCISES = [
         "a normalisation keep theirs; the sides follow from the formula; a linear layer has one "
         "number a neuron.",
     ),
-    Exercise(
-        name="AlexNet",
-        notebook=NOTEBOOK,
-        points=3,
-        oracle=OracleAlexNet,
-        examine=examine_alexnet,
-        idea="Write the layers down in the order of the table of shapes, a ReLU after each "
-        "convolution and after FC6 and FC7; flatten between POOL3 and FC6; a dropout with FC6 and "
-        "with FC7.",
-        seconds=60.0,
-    ),
+    alexnet,
     Exercise(
         name="local_response_norm",
         notebook=NOTEBOOK,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong, ask, describe
 from labutils.checks.frame.exercise import Exercise
-from labutils.checks.judges import networks
+from labutils.checks.judges.networks import Network
 from labutils.checks.judges.predictors import (
     Probe,
     examine_graph,
@@ -18,6 +18,7 @@ from labutils.checks.judges.predictors import (
     probabilities_mistakes,
 )
 from labutils.checks.judges.values import WrongValue, compare
+from labutils.training import models
 
 NOTEBOOK = "03_cifar10_cnn"
 
@@ -190,44 +191,27 @@ def _normalize_mistakes(images: Tensor) -> Iterator[WrongValue]:
 
 # --- CNN ------------------------------------------------------------------------------------
 
-
-class CNN(nn.Module):
-    """The lecture's network: conv 3→8, pool, conv 8→16, pool, one linear layer.
-
-    [N, 3, 32, 32] to logits [N, 10].
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(8, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        )
-        self.classifier = nn.Linear(16 * 8 * 8, 10)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.features(images).flatten(1))
-
-
-def examine_cnn(answer: Callable) -> None:
-    """The same logits as the oracle's with the same weights."""
-    networks.judge(answer, CNN, torch.randn(3, 3, 32, 32), hints=_CNN_HINTS)
-
-
-_CNN_HINTS = {
-    "channels": "The first convolution makes 8 channels of 3, the second 16 of 8.",
-    "stride": "Stride 1 for the convolutions; it is the max pool after each that halves the size.",
-    "no pool": "Each convolution is followed by ReLU and a 2×2 max pool: 32, 16, 8 pixels a side.",
-    "too many": "Two convolutions and one single linear layer, no more.",
-    "features": "After two pools 8×8 pixels are left in 16 channels: the linear layer takes "
-    "16 · 8 · 8 numbers and gives 10.",
-    "size": "After two pools 8×8 pixels are left in 16 channels: the linear layer takes "
-    "16 · 8 · 8 numbers of one image.",
-}
+cnn = Network(
+    "CNN",
+    NOTEBOOK,
+    3,
+    models.cnn,
+    (3, 3, 32, 32),
+    idea="Twice convolution (3×3, padding 1), ReLU and max pool; then flatten all but the batch, "
+    "and one linear layer from 16 · 8 · 8 numbers to 10 logits, which are returned as they are.",
+    hints={
+        "channels": "The first convolution makes 8 channels of 3, the second 16 of 8.",
+        "stride": "Stride 1 for the convolutions; it is the max pool after each that halves the "
+        "size.",
+        "no pool": "Each convolution is followed by ReLU and a 2×2 max pool: 32, 16, 8 pixels a "
+        "side.",
+        "too many": "Two convolutions and one single linear layer, no more.",
+        "features": "After two pools 8×8 pixels are left in 16 channels: the linear layer takes "
+        "16 · 8 · 8 numbers and gives 10.",
+        "size": "After two pools 8×8 pixels are left in 16 channels: the linear layer takes "
+        "16 · 8 · 8 numbers of one image.",
+    },
+)
 
 # --- predict --------------------------------------------------------------------------------
 
@@ -293,16 +277,7 @@ EXERCISES = [
         idea="Make float32 numbers of the bytes, bring 0..255 to -1..1 with one fixed straight "
         "line, and move the channel dimension from the last place to the second.",
     ),
-    Exercise(
-        name="CNN",
-        notebook=NOTEBOOK,
-        points=3,
-        oracle=CNN,
-        examine=examine_cnn,
-        idea="Twice convolution (3×3, padding 1), ReLU and max pool; then flatten all but the "
-        "batch, and one linear layer from 16 · 8 · 8 numbers to 10 logits, which are returned "
-        "as they are.",
-    ),
+    cnn,
     Exercise(
         name="predict",
         notebook=NOTEBOOK,

@@ -7,7 +7,7 @@ the dataset here) and torch's own layers.
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from labutils.checks.frame.ask import (
@@ -20,7 +20,7 @@ from labutils.checks.frame.ask import (
     show,
 )
 from labutils.checks.frame.exercise import Exercise
-from labutils.checks.judges import networks
+from labutils.checks.judges.networks import Network
 from labutils.checks.judges.values import WrongValue
 from labutils.checks.mnist_loops import (
     examine_accuracy,
@@ -28,6 +28,7 @@ from labutils.checks.mnist_loops import (
     oracle_accuracy,
     oracle_train_one_epoch,
 )
+from labutils.training import models
 
 NOTEBOOK = "02_mnist_mlp"
 
@@ -286,16 +287,15 @@ def _examine_label(label, labels: Tensor, index: int) -> None:
 # --- MLP ------------------------------------------------------------------------------------
 
 
-def oracle_mlp() -> nn.Sequential:
-    """784-512-10 with ReLU: [N, 1, 28, 28] to logits [N, 10]."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
-
-
-def examine_mlp(answer: Callable) -> str | None:
-    """Judge the network by what it computes with the same weights as torch's layers."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(4, 1, 28, 28, generator=generator)
-    hints = {
+mlp = Network(
+    "MLP",
+    NOTEBOOK,
+    2,
+    models.mlp,
+    (4, 1, 28, 28),
+    idea="Flatten each image to 784 numbers, map them to 512 with a linear layer, apply ReLU, map "
+    "to ten scores with a second linear layer, and return these as they are.",
+    hints={
         "features": "The sizes are 784 → 512 → 10: all pixels in, 512 hidden units, one output "
         "for each digit.",
         "flatten": "A linear layer works on the last dimension, and that must be all 784 pixels: "
@@ -308,8 +308,8 @@ def examine_mlp(answer: Callable) -> str | None:
         "too few": "784-512-10 names three sizes, so there are two linear layers with a ReLU "
         "between them.",
         "dropout": "Dropout is a fine idea for notebook 05, but this network has none.",
-    }
-    return networks.judge(answer, oracle_mlp, images, hints=hints)
+    },
+)
 
 
 EXERCISES = [
@@ -323,15 +323,7 @@ EXERCISES = [
         "image by its index, turns it into floats in [0, 1], adds the channel dimension, and "
         "returns it with its label.",
     ),
-    Exercise(
-        "MLP",
-        NOTEBOOK,
-        2,
-        oracle_mlp,
-        examine_mlp,
-        "Flatten each image to 784 numbers, map them to 512 with a linear layer, apply ReLU, map "
-        "to ten scores with a second linear layer, and return these as they are.",
-    ),
+    mlp,
     Exercise(
         "train_one_epoch",
         NOTEBOOK,

@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from labutils.checks import vgg
 from labutils.checks.frame.ask import Wrong
-from labutils.checks.judges import networks
+from labutils.checks.judges.networks import HINTS, NO_DROPOUT, Dropout, Network
 from labutils.checks.judges.recorder import record
 
 
@@ -28,9 +27,13 @@ class Oracle(nn.Module):
 IMAGES = torch.randn(4, 3, 6, 4, generator=torch.Generator().manual_seed(0))
 
 
-def judge(answer, **options):
+def exercise(oracle=Oracle, shape=IMAGES.shape, **options):
+    return Network("Toy", "00_toy", 1, oracle, tuple(shape), idea="", **options)
+
+
+def judge(answer, toy=None):
     torch.manual_seed(0)
-    return networks.judge(answer, Oracle, IMAGES, **options)
+    return (toy or exercise()).judge(answer, IMAGES)
 
 
 def flattened(*order):
@@ -104,9 +107,14 @@ def test_any_way_of_writing_it_passes(answer):
     assert judge(answer) is None
 
 
-def changed(forward):
+def changed(forward=Oracle.forward, **layers):
+    """The oracle with another forward, or with other layers."""
+
     class Changed(Oracle):
-        pass
+        def __init__(self):
+            super().__init__()
+            for name, layer in layers.items():
+                setattr(self, name, layer)
 
     Changed.forward = forward
     return Changed
@@ -116,45 +124,131 @@ def head(self, x):
     return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
+def pooled(self, x):
+    return F.max_pool2d(F.relu(self.conv(x)), 2)
+
+
+class WithDropout(Oracle):
+    """Dropout ``before`` the first linear layer, and ``after`` it."""
+
+    def __init__(self, p=0.5, before=False, after=True, drop=F.dropout):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(24, 800), nn.Linear(800, 5)
+        self.p, self.before, self.after, self.drop = p, before, after, drop
+
+    def forward(self, x):
+        x = self.drop(pooled(self, x).flatten(1), self.p, self.training and self.before)
+        return self.fc2(self.drop(F.relu(self.fc1(x)), self.p, self.training and self.after))
+
+
+def with_dropout(p, *places):
+    return exercise(WithDropout, dropout=Dropout(p, tuple(map(frozenset, places))))
+
+
+def own_dropout(scale, *shape):
+    """One that multiplies what it keeps by ``scale``, its mask in ``shape`` or in that of x."""
+
+    def drop(x, p, training):
+        return x * (torch.rand(shape or x.shape) >= p) * scale if training else x
+
+    return drop
+
+
+def one_layer_twice():
+    layer = nn.Linear(72, 72)
+    return nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer)
+
+
+def two_layers():
+    return nn.Sequential(nn.Flatten(), nn.Linear(72, 72), nn.ReLU(), nn.Linear(72, 72))
+
+
+# For each hint of the judge an answer that gets it; with another exercise, where the toy has none.
+WRONG = {
+    "instance": Oracle(),
+    "return": lambda: None,
+    "list": lambda: [Oracle()],
+    "module": lambda: torch.zeros(4, 5),
+    "several": changed(lambda s, x: (Oracle.forward(s, x), x)),
+    "not finite": changed(lambda s, x: Oracle.forward(s, x) / 0),
+    "softmax": changed(lambda s, x: Oracle.forward(s, x).softmax(1)),
+    "no ReLU": changed(lambda s, x: head(s, F.max_pool2d(s.conv(x), 2))),
+    "extra ReLU": changed(lambda s, x: Oracle.forward(s, x).relu()),
+    "other activation": changed(lambda s, x: head(s, F.max_pool2d(F.gelu(s.conv(x)), 2))),
+    "no pool": changed(lambda s, x: head(s, F.relu(s.conv(x))[..., ::2, ::2])),
+    "extra pool": changed(lambda s, x: head(s, F.max_pool2d(pooled(s, x), 3, 1, 1))),
+    "response norm": changed(lambda s, x: head(s, F.local_response_norm(pooled(s, x), 3))),
+    "no response norm": (
+        Oracle,
+        exercise(changed(lambda s, x: head(s, F.local_response_norm(pooled(s, x), 3, 1.0)))),
+    ),
+    "average pool": changed(lambda s, x: head(s, F.avg_pool2d(F.relu(s.conv(x)), 2))),
+    "pool size": changed(lambda s, x: head(s, F.max_pool2d(F.relu(s.conv(x)), 3, 2, 1))),
+    "batch norm": changed(lambda s, x: head(s, F.layer_norm(pooled(s, x), (4, 3, 2)))),
+    "dropout": changed(lambda s, x: Oracle.forward(s, F.dropout(x, 0.5, s.training))),
+    "dropout in eval": changed(lambda s, x: Oracle.forward(s, F.dropout(x, 0.5))),
+    "no dropout": (lambda: WithDropout(after=False), with_dropout(0.5, {2})),
+    "missing dropout": (WithDropout, with_dropout(0.5, {1, 2})),
+    "dropout last": (
+        changed(lambda s, x: F.dropout(Oracle.forward(s, x), 0.5, s.training)),
+        exercise(dropout=Dropout(0.5, (frozenset({2}),))),
+    ),
+    "dropout elsewhere": (WithDropout, with_dropout(0.5, {1})),
+    "dropout rate": (WithDropout, with_dropout(0.2, {2})),
+    "dropout scale": (lambda: WithDropout(drop=own_dropout(1)), with_dropout(0.5, {2})),
+    "dropout mask": (lambda: WithDropout(drop=own_dropout(2, 1, 800)), with_dropout(0.5, {2})),
+    "stride": changed(lambda s, x: head(s, F.relu(s.conv(x))), conv=nn.Conv2d(3, 4, 3, 2, 1)),
+    "padding": changed(conv=nn.Conv2d(3, 4, 3)),
+    "kernel": changed(conv=nn.Conv2d(3, 4, 5, padding=2)),
+    "channels": changed(conv=nn.Conv2d(3, 8, 3, padding=1), fc1=nn.Linear(48, 6)),
+    "features": changed(fc1=nn.Linear(24, 7), fc2=nn.Linear(7, 5)),
+    "groups": changed(conv=nn.Conv2d(3, 6, 3, padding=1, groups=3), fc1=nn.Linear(36, 6)),
+    "too many": changed(fc2=nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 5))),
+    "too few": changed(lambda s, x: s.fc1(pooled(s, x).flatten(1)), fc1=nn.Linear(24, 5)),
+    "bias": changed(conv=nn.Conv2d(3, 4, 3, padding=1, bias=False)),
+    "unused": changed(spare=nn.Linear(6, 5)),
+    "shared": (one_layer_twice, exercise(two_layers)),
+    "unregistered": changed(
+        lambda s, x: nn.Linear(6, 5)(F.relu(s.fc1(pooled(s, x).flatten(1)))), fc2=None
+    ),
+    "flatten": changed(lambda s, x: s.fc2(F.relu(s.fc1(pooled(s, x).flatten())))),
+    "size": changed(lambda s, x: head(s, pooled(s, x)[:, :, :2])),
+    "shape": changed(lambda s, x: Oracle.forward(s, x)[..., None]),
+    "single": changed(lambda s, x: Oracle.forward(s, x).squeeze()),
+    "mixed": changed(lambda s, x: Oracle.forward(s, x - x.mean(0))),
+    "modes": changed(lambda s, x: Oracle.forward(s, x) * (2 if s.training else 1)),
+    "gradient": changed(lambda s, x: Oracle.forward(s, x).detach()),
+    "other": changed(lambda s, x: Oracle.forward(s, x) + 1),
+    "num_classes": (lambda n=5: Oracle(), exercise(lambda n=5: Oracle(), num_classes=7)),
+}
+
+
+@pytest.mark.parametrize("key", HINTS)
+def test_what_differs_is_named(key):
+    answer, toy = WRONG[key] if isinstance(WRONG[key], tuple) else (WRONG[key], exercise())
+    result = toy.run(answer)
+    assert result.hint == HINTS[key], result
+
+
 @pytest.mark.parametrize(
     "forward, piece",
     [
-        (lambda s, x: head(s, F.max_pool2d(s.conv(x), 2)), "no more than one linear map"),
-        (lambda s, x: head(s, F.avg_pool2d(F.relu(s.conv(x)), 2)), "not the mean"),
-        (lambda s, x: Oracle.forward(s, x).softmax(1), "cross_entropy applies softmax"),
-        (lambda s, x: Oracle.forward(s, x).log_softmax(1), "cross_entropy applies softmax"),
-        (lambda s, x: Oracle.forward(s, x).relu(), "cut off every negative"),
-        (lambda s, x: Oracle.forward(s, F.dropout(x, 0.5, s.training)), "not part of this network"),
-        (lambda s, x: Oracle.forward(s, F.dropout(x, 0.5)), "has to be told"),
-        (
-            lambda s, x: Oracle.forward(s, x) * (2 if s.training else 1),
-            "training and in evaluation",
-        ),
-        (lambda s, x: Oracle.forward(s, x) + 1, "line by line"),
-        (lambda s, x: Oracle.forward(s, x - x.mean(0)), "line by line"),
-        (lambda s, x: Oracle.forward(s, x).squeeze(), "squeeze() drops"),
-        (lambda s, x: Oracle.forward(s, x).detach(), "cuts the graph"),
+        (lambda s, x: Oracle.forward(s, x).log_softmax(1), HINTS["softmax"]),
+        (lambda s, x: Oracle.forward(s, x).softmax(0), HINTS["softmax"]),
         (lambda s, x: Oracle.forward(s, x).numpy(force=True), "torch"),
-        (
-            lambda s, x: head(s, F.max_pool2d(F.relu(s.conv(x)), 2)[:, :, :2]),
-            "must take exactly",
-        ),
+        (lambda s, x: 1 / 0 if s.training else Oracle.forward(s, x), HINTS["modes"]),
     ],
 )
-def test_what_differs_is_named(forward, piece):
+def test_it_is_named_in_other_forms_too(forward, piece):
     with pytest.raises(Wrong) as caught:
         judge(changed(forward))
     assert piece in caught.value.hint, caught.value.hint
 
 
-def test_the_parameter_count_says_where():
-    class NoBias(Oracle):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
-
-    with pytest.raises(Wrong, match=r"4 fewer. No bias: convolution 1\.$"):
-        judge(NoBias)
+def test_an_exercise_says_it_in_its_own_words():
+    result = exercise(hints={"bias": "With a bias, please."}).run(WRONG["bias"])
+    assert result.hint == "With a bias, please."
+    assert result.message.endswith("4 fewer. No bias: convolution 1.")
 
 
 def test_variants_and_known_mistakes_are_recognised():
@@ -162,9 +256,13 @@ def test_variants_and_known_mistakes_are_recognised():
         def forward(self, x):
             return super().forward(2 * x)
 
-    assert judge(Twice, also=[networks.Network(Twice, "fine too")]) == "fine too"
+    toy = exercise()
+    toy.also("fine too", Twice)
+    assert judge(Twice, toy) == "fine too"
+    toy = exercise()
+    toy.mistake("It is doubled.", "halve", Oracle, Twice)
     with pytest.raises(Wrong, match="doubled") as caught:
-        judge(Twice, mistakes=[networks.Network(Twice, "doubled", "halve")])
+        judge(Twice, toy)
     assert caught.value.hint == "halve"
 
 
@@ -180,66 +278,18 @@ def test_a_network_of_the_students_own_comes_back_as_it_was():
     assert all(after[key].equal(before[key]) for key in before)
 
 
-class WithDropout(Oracle):
-    def __init__(self, p=0.5, before=False, after=True):
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(24, 800), nn.Linear(800, 5)
-        self.p, self.before, self.after = p, before, after
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv(x)), 2).flatten(1)
-        x = F.dropout(x, self.p, self.training and self.before)
-        x = F.relu(self.fc1(x))
-        return self.fc2(F.dropout(x, self.p, self.training and self.after))
-
-
-def test_dropout_is_measured_where_it_acts():
-    rates = []
-    for options in ({"p": 0.3}, {"p": 0.5, "before": True}, {"after": False}):
-        networks.judge(
-            lambda o=options: WithDropout(**o), WithDropout, IMAGES, dropout=rates.append
-        )
-    assert [sorted(found) for found in rates] == [[2], [1, 2], []]
-    assert rates[0][2] == pytest.approx(0.3, abs=0.05)
-
-
 @pytest.mark.parametrize(
-    "wanted, piece",
+    "options, dropout",
     [
-        (networks.Dropout(0.2, (frozenset({2}),)), "not the share that is kept"),
-        (networks.Dropout(0.5, (frozenset({1}),)), "hidden linear layers only"),
-        (networks.Dropout(0.5, (frozenset({1, 2}),)), "each gets one"),
-        (networks.NO_DROPOUT, "not part of this network"),
+        ({"p": 0.3}, Dropout(0.3, (frozenset({2}),))),
+        ({"before": True}, Dropout(0.5, (frozenset({2}), frozenset({1, 2})))),
+        ({"before": True, "after": False}, Dropout(0.5, (frozenset({2}), frozenset({1})))),
+        ({"drop": own_dropout(2)}, Dropout(0.5, (frozenset({2}),))),
+        ({"after": False}, NO_DROPOUT),
     ],
 )
-def test_dropout_elsewhere_is_named(wanted, piece):
-    with pytest.raises(Wrong) as caught:
-        networks.judge(WithDropout, WithDropout, IMAGES, dropout=wanted)
-    assert piece in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    "name, config", [("vgg11", "CONFIGURATION_A"), ("vgg16", "CONFIGURATION_D")]
-)
-def test_the_vgg_features_are_torchvisions(name, config):
-    import torchvision
-
-    with torch.device("meta"):
-        theirs = getattr(torchvision.models, name)().features
-    theirs = theirs.to_empty(device="cpu")
-    ours = vgg.make_features(getattr(vgg, config))
-    theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(2, 3, 32, 32)
-    with torch.no_grad():
-        assert torch.equal(ours(x), theirs(x))
-
-
-def test_the_number_of_parameters_of_the_references():
-    with torch.device("meta"):
-        counts = [sum(p.numel() for p in net().parameters()) for net in (vgg.VGG11, vgg.VGG16)]
-    conv = 9 * (3 * 64 + 64 * 128 + 128 * 256 + 256**2 + 256 * 512 + 3 * 512**2)
-    assert counts[0] == conv + (64 + 128 + 2 * 256 + 4 * 512) + 5_130
-    assert counts[1] == 14_714_688 + 513 * 4096 + 4097 * 4096 + 4097 * 10
+def test_dropout_passes_in_all_its_right_places(options, dropout):
+    assert judge(lambda: WithDropout(**options), exercise(WithDropout, dropout=dropout)) is None
 
 
 def test_a_recording_tells_layers_and_steps_in_order_of_execution():

@@ -21,6 +21,7 @@ _BY_TEXT = {
     "nn.Sequential(*layers), with the star.",
     "is not a Module subclass": "Only modules go into nn.Sequential: nn.ReLU() with brackets, not "
     "the class nn.ReLU, nor the function F.relu.",
+    "Module.__init__() call": "The first line of __init__ must be super().__init__().",
     "context manager protocol": "The brackets are missing: `with torch.no_grad():`.",
     "required positional argument": "It was called as the exercise's signature says. Compare the "
     "arguments, and their defaults, with the line that the stub began with.",

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labutils.checks import vgg
 from labutils.checks.frame.ask import Wrong, ask, close, expect_tensor, show
 from labutils.checks.frame.exercise import Exercise
+from labutils.checks.judges.networks import Dropout, Network
 from labutils.checks.judges.predictors import (
     Probe,
     examine_graph,
@@ -17,6 +17,7 @@ from labutils.checks.judges.predictors import (
     probabilities_mistakes,
 )
 from labutils.checks.judges.values import WrongValue, compare
+from labutils.training import models
 
 NOTEBOOK = "05_vgg16_dropout"
 
@@ -197,6 +198,46 @@ def _examine_gradient(answer: Callable) -> None:
         )
 
 
+# --- VGG16 ----------------------------------------------------------------------------------
+
+# The hidden linear layers are numbers 14 and 15: a dropout after each; before the first one too, or
+# before each instead, as in torchvision's AlexNet.
+_DROPOUT = Dropout(0.5, (frozenset({14, 15}), frozenset({13, 14, 15}), frozenset({13, 14})))
+
+vgg16 = Network(
+    "VGG16",
+    NOTEBOOK,
+    3,
+    models.vgg16,
+    (3, 3, 32, 32),
+    num_classes=7,
+    dropout=_DROPOUT,
+    idea="make_features with configuration D, flatten, then linear, ReLU, dropout twice over, "
+    "and a last linear layer that gives the logits.",
+    hints={
+        "channels": "Configuration D is 64, 64, M, 128, 128, M, 256 three times, M, 512 three "
+        "times, M, 512 three times, M.",
+        "kernel": "1×1 filters stand in configuration C. In D all thirteen convolutions are 3×3.",
+        "too many": "Configuration D has thirteen convolutions (2, 2, 3, 3, 3), and three linear "
+        "layers follow: sixteen layers with weights.",
+        "too few": "Sixteen layers with weights: thirteen convolutions (2, 2, 3, 3, 3) and three "
+        "linear layers. Is one missing, or never called in forward?",
+        "no pool": "There are five max pools, one after each group of convolutions: "
+        "32, 16, 8, 4, 2, 1 pixels a side.",
+        "extra pool": "A pool comes after each of the five groups of convolutions, and nowhere "
+        "else.",
+        "average pool": "Only max pools here. The adaptive average pool to 7×7 in torchvision "
+        "belongs to 224×224 images; for 32×32 the features end as 1×1.",
+        "features": "The linear layers are 512→4096, 4096→4096 and 4096→num_classes: five pools "
+        "leave one single pixel of 32×32, in 512 channels.",
+        "size": "7×7×512 is what is left of 224×224. Of 32×32, five pools leave 1×1×512: the first "
+        "linear layer takes 512 numbers.",
+        "no ReLU": "A ReLU follows every layer but the last. Between two linear layers it is "
+        "easily forgotten, and without it they are one.",
+        "batch norm": "This is VGG of 2014, before batch norm: dropout is what regularises it.",
+    },
+)
+
 # --- ensemble_predict -----------------------------------------------------------------------
 
 
@@ -358,15 +399,7 @@ EXERCISES = [
         idea="In training draw one uniform number for each entry, set the entry to zero where the "
         "number is below p, and divide the rest by 1 - p. In evaluation give x back.",
     ),
-    Exercise(
-        name="VGG16",
-        notebook=NOTEBOOK,
-        points=3,
-        oracle=vgg.VGG16,
-        examine=vgg.examine_vgg16,
-        idea="make_features with configuration D, flatten, then linear, ReLU, dropout twice over, "
-        "and a last linear layer that gives the logits.",
-    ),
+    vgg16,
     Exercise(
         name="ensemble_predict",
         notebook=NOTEBOOK,
