@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import fresh
 from benchmarks.rows import Row, Scale, in_turn
-from labutils.data import readers
+from labutils.data.cifar10 import CIFAR10
 from tests import toy_data
 
 ABOUT = "peak memory of training on CIFAR-10"
@@ -76,18 +76,18 @@ def write_cifar10(root: Path, per_batch: int) -> dict[str, Path]:
         parts = toy_data.arrays("cifar10")
     finally:
         toy_data.PER_BATCH = before
-    (folders["folder"] / readers.CIFAR10.folder).mkdir(parents=True)
+    (folders["folder"] / CIFAR10.folder).mkdir(parents=True)
     for name, content in batches.items():
-        (folders["folder"] / readers.CIFAR10.folder / name).write_bytes(content)
+        (folders["folder"] / CIFAR10.folder / name).write_bytes(content)
     folders["npz"].mkdir()
     names = ("x_train", "y_train", "x_test", "y_test")
     np.savez(folders["npz"] / "cifar10.npz", **dict(zip(names, parts, strict=True)))
     digests = {
         name: f"md5:{hashlib.md5(content).hexdigest()}"
         for name, content in batches.items()
-        if name in readers.CIFAR10_BATCHES
+        if name in CIFAR10.batches
     }
-    about = json.dumps({"per_batch": per_batch, "digests": digests})
+    about = json.dumps({"images_per_batch": per_batch, "batches": digests})
     for folder in folders.values():
         (folder / "about.json").write_text(about)
     return folders

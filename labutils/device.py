@@ -86,7 +86,7 @@ def pick_budget(device: torch.device, is_sample: bool = False) -> str:
     Raises:
         ValueError: ``LABUTILS_BUDGET`` names no budget.
     """
-    chosen = os.environ.get("LABUTILS_BUDGET", "").strip().lower()
+    chosen = _budget_asked_for()
     if chosen in BUDGETS:
         return chosen
     if chosen:
@@ -95,3 +95,12 @@ def pick_budget(device: torch.device, is_sample: bool = False) -> str:
             "Set one of these, or unset it to let the device and the data decide."
         )
     return "gpu" if device.type == "cuda" and not is_sample else "cpu"
+
+
+def is_quiet() -> bool:
+    """Say whether nobody watches: in continuous integration, and in the smoke budget."""
+    return bool(os.environ.get("CI")) or _budget_asked_for() == "smoke"
+
+
+def _budget_asked_for() -> str:
+    return os.environ.get("LABUTILS_BUDGET", "").strip().lower()

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labutils.data import readers
+from labutils import data
+from labutils.data.cifar10 import CIFAR10, Cifar10
+from labutils.data.mnist import MNIST, Mnist
+from labutils.data.spec import RemoteFile
 
 PER_BATCH = 100  # images in each of CIFAR-10's six batches: an archive of 1.8 MB of noise
 
@@ -36,12 +39,12 @@ def arrays(name: str):
 def build(folder: Path) -> None:
     """Write the four files of MNIST and the archive of CIFAR-10 into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, array in zip(readers.MNIST.remote_files, arrays("mnist"), strict=True):
+    for file, array in zip(MNIST.remote_files, arrays("mnist"), strict=True):
         (folder / file.name).write_bytes(gzip.compress(_idx(array), mtime=0))
     batches = _cifar10_batches()
-    with tarfile.open(folder / readers.CIFAR10.remote_files[0].name, "w:gz") as archive:
+    with tarfile.open(folder / CIFAR10.remote_files[0].name, "w:gz") as archive:
         for name, content in batches.items():
-            member = tarfile.TarInfo(f"{readers.CIFAR10.folder}/{name}")
+            member = tarfile.TarInfo(f"{CIFAR10.folder}/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
 
@@ -51,26 +54,30 @@ def install(folder: Path, mirrors, patch=setattr) -> None:
 
     ``patch(module, name, value)`` is ``monkeypatch.setattr`` in a test.
     """
-    specs = {}
-    for name, spec in (("CIFAR10", readers.CIFAR10), ("MNIST", readers.MNIST)):
-        files = []
-        for file in spec.remote_files:
-            content = (folder / file.name).read_bytes()
-            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-            files.append(readers.RemoteFile(file.name, len(content), digest))
-        specs[spec.name] = dataclasses.replace(
-            spec, remote_files=tuple(files), mirrors=tuple(mirrors), disk_bytes=1
-        )
-        patch(readers, name, specs[spec.name])
-    patch(readers, "SPECS", specs)
-    patch(readers, "IMAGES_PER_BATCH", PER_BATCH)
     digests = {name: _md5(content) for name, content in _cifar10_batches().items()}
     del digests["batches.meta"]
-    patch(readers, "CIFAR10_BATCHES", digests)
-    unpacked = {}
-    for file, array in zip(specs["mnist"].remote_files, arrays("mnist"), strict=True):
-        unpacked[file.name.removesuffix(".gz")] = _md5(_idx(array))
-    patch(readers, "MNIST_UNPACKED", unpacked)
+    about = dict(mirrors=tuple(mirrors), disk_bytes=1)
+    specs = {
+        "cifar10": dataclasses.replace(
+            CIFAR10, batches=digests, images_per_batch=PER_BATCH, **about
+        ),
+        "mnist": dataclasses.replace(MNIST, **about),
+    }
+    for name, spec in specs.items():
+        files = []
+        for file, array in zip(spec.remote_files, arrays(name), strict=False):
+            content = (folder / file.name).read_bytes()
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            unpacked = _md5(_idx(array)) if name == "mnist" else ""
+            files.append(RemoteFile(file.name, len(content), digest, unpacked))
+        specs[name] = dataclasses.replace(spec, remote_files=tuple(files))
+    patch(data, "SPECS", specs)
+
+
+def install_sample(patch=setattr) -> None:
+    """Let labutils take the toy datasets for the embedded samples, too."""
+    for kind in (Cifar10, Mnist):
+        patch(kind, "sample", lambda spec, find_cache: arrays(spec.name))
 
 
 def same(train, test, name: str) -> bool:
@@ -100,7 +107,7 @@ def _cifar10_batches():
         rows = slice(PER_BATCH * number, PER_BATCH * (number + 1))
         pixels = images[rows].transpose(0, 3, 1, 2).reshape(PER_BATCH, -1)
         batches[name] = _python2_pickle(np.ascontiguousarray(pixels), labels[rows])
-    names = b"".join(_python2_string(name) for name in readers.CIFAR10.classes)
+    names = b"".join(_python2_string(name) for name in CIFAR10.classes)
     batches["batches.meta"] = b"\x80\x02}" + _python2_string("label_names") + b"](" + names + b"es."
     return batches
 

@@ -18,8 +18,11 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from labutils.data import download, readers
+from labutils.data import download
 from labutils.data.batches import Batches, random_crop, random_flip
+from labutils.data.cifar10 import CIFAR10
+from labutils.data.mnist import MNIST
+from labutils.data.spec import Damaged, Spec, cache_of
 
 __all__ = [
     "Batches",
@@ -33,8 +36,20 @@ __all__ = [
     "random_flip",
 ]
 
-NAMES = tuple(readers.SPECS)
-SOURCES = ("auto", "full", "sample")
+SPECS = {spec.name: spec for spec in (CIFAR10, MNIST)}
+NAMES = tuple(SPECS)
+# What is asked, in this order, for each `source` a user may name, and what the banner says of it.
+SOURCES = {
+    "auto": ("local", "npz", "downloaded", "sample"),
+    "full": ("local", "npz", "downloaded"),
+    "sample": ("sample",),
+}
+NOTES = {
+    "local": "local copy, verified",
+    "npz": "local copy, unverified",
+    "downloaded": "downloaded, verified",
+    "sample": "{why}: results will differ from {title}",
+}
 
 
 class DataError(RuntimeError):
@@ -111,118 +126,62 @@ def load(name: str, transform=None, source: str | None = None) -> tuple[ImageSet
         DataError: ``source="full"``, and no source had the whole dataset.
     """
     spec = spec_of(name)
-    source = _source(source)
-    if source == "sample":
-        arrays, origin = _load_sample(spec, why="sample asked for"), "sample"
+    search = _Search(spec)
+    for origin in SOURCES[_source(source)]:
+        arrays = getattr(search, origin)()
+        if arrays is not None:
+            break
     else:
-        arrays, origin = _load_full(spec, sample_allowed=source == "auto")
-    x_train, y_train, x_test, y_test = arrays
-    about = dict(classes=spec.classes, name=spec.name, source=origin, transform=transform)
-    return ImageSet(x_train, y_train, **about), ImageSet(x_test, y_test, **about)
-
-
-# --- the sources, in order --------------------------------------------------------------------
-
-
-def _load_full(spec, sample_allowed):
-    """Try local files, a user's npz, the mirrors and, if allowed, the sample."""
-    troubles = []  # for the error of source="full"
-
-    def warn(text):
-        if text not in troubles:
-            troubles.append(text)
-            print(f"Warning: {text}.")
-
-    arrays = _read_verified(spec, warn)
-    if arrays is not None:
-        print(_banner(spec.title, arrays, "local copy, verified"))
-        return arrays, "local"
-    arrays = _read_npz(spec, warn)
-    if arrays is not None:
-        print(_banner(spec.title, arrays, "local copy, unverified"))
-        return arrays, "npz"
-    why = fetch(spec, warn)
-    arrays = _read_verified(spec, warn) if not why else None
-    if arrays is not None:
-        print(_banner(spec.title, arrays, "downloaded, verified"))
-        return arrays, "downloaded"
-    if not sample_allowed:
-        reasons = "".join(f"\n- {text}" for text in troubles)
+        reasons = "".join(f"\n- {text}" for text in search.troubles)
         raise DataError(
             f"the full {spec.title} was asked for, and no source has it:{reasons}\n"
             "Name a folder that holds it in LABUTILS_DATA_DIR, or a mirror in LABUTILS_MIRRORS, "
             "or set LABUTILS_DATA=auto to go on with the sample."
         )
-    return _load_sample(spec, why or "download failed"), "sample"
+    x_train, y_train, x_test, y_test = arrays
+    title = spec.sample_title if origin == "sample" else spec.title
+    note = NOTES[origin].format(why=search.why_sample, title=spec.title)
+    print(f"{title} · {len(x_train):,} + {len(x_test):,} images · {note}")
+    about = dict(classes=spec.classes, name=spec.name, source=origin, transform=transform)
+    return ImageSet(x_train, y_train, **about), ImageSet(x_test, y_test, **about)
 
 
-def _read_verified(spec, warn):
-    for folder in _folders():
-        found = readers.find_local(spec, folder)
-        if found is None:
-            continue
-        try:
-            return readers.read_local(spec, found)
-        except FileNotFoundError:
-            continue  # another process is putting a fresh copy there
-        except (readers.Damaged, OSError) as error:
-            warn(f"{found} is passed over: {error}")
-    return None
+class _Search:
+    """Asks a source for a dataset's arrays; ``None`` means that it has none."""
 
+    def __init__(self, spec):
+        self.spec = spec
+        self.why_sample = "sample asked for"
+        self.troubles = []  # for the error of source="full"
 
-def _read_npz(spec, warn):
-    for folder in _folders():
-        path = folder / f"{spec.name}.npz"
-        if not path.is_file():
-            continue
-        try:
-            return readers.read_npz(spec, path)
-        except (readers.Damaged, OSError) as error:
-            warn(f"{path} is passed over: {error}")
-    return None
+    def local(self):
+        return self._first_sound(self.spec.find, self.spec.read)
 
+    def npz(self):
+        return self._first_sound(self.spec.find_npz, self.spec.read_npz)
 
-def fetch(spec, warn, *, patient: bool = False) -> str:
-    """Download a dataset into the first folder that takes it.
+    def downloaded(self):
+        self.why_sample = download.fetch(self.spec, _folders(), self._warn)
+        return None if self.why_sample else self.local()
 
-    Args:
-        spec: a ``labutils.data.readers.Spec``.
-        warn: called with a sentence for everything that goes wrong.
-        patient: never give a mirror up for being slow.
+    def sample(self):
+        usable = (folder for folder in _folders() if not download.why_not_usable(folder))
+        return self.spec.sample(find_cache=lambda: next(map(cache_of, usable), None))
 
-    Returns why it failed, in a few words, or with an empty text.
-    """
-    why, tried = "nowhere to store it", False
-    for folder in _folders():
-        obstacle = download.why_not_usable(folder, spec.disk_bytes)
-        if obstacle:
-            warn(f"{folder} {obstacle}, so {spec.title} is not stored there")
-            continue
-        tried = True
-        try:
-            download.download(spec, folder, warn, patient=patient)
-            return ""
-        except download.DownloadError as error:
-            warn(str(error))
-            why = error.why
-            if not error.storage:
-                return why
-    if not tried:
-        warn("name a folder of your own, with room in it, in LABUTILS_DATA_DIR")
-    return why
+    def _first_sound(self, find, read):
+        for path in filter(None, map(find, _folders())):
+            try:
+                return read(path)
+            except FileNotFoundError:
+                continue  # another process is putting a fresh copy there
+            except (Damaged, OSError) as error:
+                self._warn(f"{path} is passed over: {error}")
+        return None
 
-
-def _load_sample(spec, why):
-    usable = (folder for folder in _folders() if not download.why_not_usable(folder))
-    caches = (download.cache_of(folder) for folder in usable)
-    arrays = readers.read_sample(spec, find_cache=lambda: next(caches, None))
-    note = f"{why}: results will differ from {spec.title}"
-    print(_banner(spec.sample_title, arrays, note))
-    return arrays
-
-
-def _banner(title, arrays, note):
-    return f"{title} · {len(arrays[0]):,} + {len(arrays[2]):,} images · {note}"
+    def _warn(self, text):
+        if text not in self.troubles:
+            self.troubles.append(text)
+            print(f"Warning: {text}.")
 
 
 # --- for `python -m labutils doctor` ----------------------------------------------------------
@@ -234,12 +193,13 @@ def data_folders() -> list[tuple[Path, str]]:
 
 
 def _state(folder):
-    if folder.is_dir():
+    # Of os.path, not of Path: these bear a drive that is dead, or not ours to look at.
+    if os.path.isdir(folder):
         return "writable" if os.access(folder, os.W_OK) else "read-only"
-    if folder.exists():
+    if os.path.exists(folder):
         return "not a folder"
-    parent = next(parent for parent in folder.parents if parent.exists())
-    can_create = parent.is_dir() and os.access(parent, os.W_OK)
+    parent = next(filter(os.path.exists, folder.parents), "")  # a drive's letter may be free
+    can_create = os.path.isdir(parent) and os.access(parent, os.W_OK)
     return "not there yet" if can_create else "not there, and cannot be created"
 
 
@@ -249,14 +209,10 @@ def describe_sources(name: str) -> str:
     source = _source(None)
     if source == "sample":
         return f"the embedded {spec.sample_title} (LABUTILS_DATA=sample)"
-    for folder in _folders():
-        found = readers.find_local(spec, folder)
-        if found is not None:
-            return f"local copy {found} (its checksums are tested when it is loaded)"
-    for folder in _folders():
-        path = folder / f"{spec.name}.npz"
-        if path.is_file():
-            return f"local copy {path}, unverified"
+    tested = " (its checksums are tested when it is loaded)"
+    for find, note in ((spec.find, tested), (spec.find_npz, ", unverified")):
+        for found in filter(None, map(find, _folders())):
+            return f"local copy {found}{note}"
     megabytes = sum(file.size for file in spec.remote_files) / 1e6
     fallback = "an error" if source == "full" else f"the embedded {spec.sample_title}"
     first = download.label(download.mirrors(spec)[0])
@@ -266,12 +222,12 @@ def describe_sources(name: str) -> str:
 # --- arguments and folders ----------------------------------------------------------------------
 
 
-def spec_of(name: str) -> readers.Spec:
+def spec_of(name: str) -> Spec:
     """Return what is known of a dataset; ValueError, with a hint, for an unknown name."""
-    if isinstance(name, str) and name in readers.SPECS:
-        return readers.SPECS[name]
-    known = ", ".join(repr(known) for known in readers.SPECS)
-    close = difflib.get_close_matches(str(name).lower().replace("-", ""), readers.SPECS, n=1)
+    if isinstance(name, str) and name in SPECS:
+        return SPECS[name]
+    known = ", ".join(repr(known) for known in SPECS)
+    close = difflib.get_close_matches(str(name).lower().replace("-", ""), SPECS, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"unknown dataset {name!r}; known are {known}.{hint}")
 

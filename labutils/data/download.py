@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
-import tarfile
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -18,54 +18,57 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from labutils import files
-from labutils.data import readers, transfer
-from labutils.data.transfer import MirrorFailed
+from labutils.data.spec import MirrorFailed, cache_of, matches
 
 MAX_TRIES = 3  # of one mirror, each going on where the one before was cut off
 LOCK_SECONDS = 3600  # to wait for another process that fetches the same dataset
 
 
 class DownloadError(Exception):
-    """The dataset could not be fetched.
+    """No mirror delivered the dataset. ``why`` says it in a few words, for the banner."""
 
-    ``why`` is the reason in a few words, for the banner; ``storage`` says that the folder was to
-    blame, so that another folder may do.
-    """
-
-    def __init__(self, message, why="download failed", storage=False):
+    def __init__(self, message, why="download failed"):
         super().__init__(message)
         self.why = why
-        self.storage = storage
 
 
-def download(spec, folder: Path, warn, *, patient: bool = False) -> None:
-    """Bring a dataset's files into ``folder``, in torchvision's layout; what is there stays.
+def fetch(spec, folders: list[Path], warn, *, patient: bool = False) -> str:
+    """Bring a dataset's files into the first folder that takes them, in torchvision's layout.
 
-    One process at a time does so, the others wait and find the files there.
+    One process at a time does so, the others wait and find the files there; what is there stays.
 
     Args:
-        spec: a ``labutils.data.readers.Spec``.
-        folder: a folder that can be written to; partial files lie in its ``cache/``.
-        warn: called with a sentence for each mirror that answered and failed.
+        spec: a ``labutils.data.spec.Spec``.
+        folders: data folders; partial files lie in their ``cache/``.
+        warn: called with a sentence for everything that goes wrong.
         patient: never give a mirror up for being slow.
 
-    Raises:
-        DownloadError: no mirror delivered, or the files cannot be stored.
+    Returns why it failed, in a few words, or an empty text.
     """
-    try:
-        with lock(spec, folder) as locked:
-            if not readers.verify(spec, folder):
-                return  # another process was faster
-            _Download(spec, folder, warn, patient, alone=locked).run()
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
-        advice = "free some space, or name" if full else "name"
-        raise DownloadError(
-            f"{spec.title} cannot be stored in {folder} ({_reason(error)}): {advice} a folder of "
-            "your own in LABUTILS_DATA_DIR",
-            "disk full" if full else "nowhere to store it",
-            storage=True,
-        ) from error
+    why = ""
+    for folder in folders:
+        obstacle = why_not_usable(folder, spec.disk_bytes)
+        if obstacle:
+            warn(f"{folder} {obstacle}, so {spec.title} is not stored there")
+            continue
+        try:
+            with lock(spec, folder) as locked:
+                if spec.verify(folder):  # else another process was faster
+                    _Download(spec, folder, warn, patient, alone=locked).run()
+            return ""
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+            why = "disk full" if full else "nowhere to store it"
+            warn(
+                f"{spec.title} cannot be stored in {folder} ({_reason(error)}): "
+                f"{'free some space, or ' * full}name a folder of your own in LABUTILS_DATA_DIR"
+            )
+        except (DownloadError, files.Locked) as error:
+            warn(str(error))
+            return getattr(error, "why", "download failed")
+    if not why:
+        warn("name a folder of your own, with room in it, in LABUTILS_DATA_DIR")
+    return why or "nowhere to store it"
 
 
 def mirrors(spec) -> list[str]:
@@ -87,11 +90,6 @@ def why_not_usable(folder: Path, bytes_needed: int = 0) -> str:
     return ""
 
 
-def cache_of(folder: Path) -> Path:
-    """Where partial files, locks and drawn images of a data folder lie."""
-    return folder / "cache"
-
-
 class _Download:
     """One run over the files of a dataset.
 
@@ -102,7 +100,6 @@ class _Download:
     def __init__(self, spec, folder, warn, patient, alone):
         self.spec = spec
         self.folder = folder
-        self.cache = cache_of(folder)
         self.warn = warn
         self.patient = patient
         self.part_ending = ".part" if alone else f".{uuid.uuid4().hex}.part"
@@ -113,20 +110,14 @@ class _Download:
 
     def run(self):
         for file in self.spec.remote_files:
-            if self.spec.name == "mnist":
-                target = self.folder / self.spec.folder / file.name
-                if not (target.is_file() and _is_whole(target, file)):
-                    self._fetch(file, target)
-            else:
-                archive = self.cache / file.name
-                if not (archive.is_file() and _is_whole(archive, file)):
-                    self._fetch(file, archive)
-                unpack(self.spec, archive, self.folder)
-                archive.unlink()
+            target = self.spec.target(file, self.folder)
+            if not (target.is_file() and _is_whole(target, file)):
+                self._fetch(file, target)
+        self.spec.unpack(self.folder)
 
     def _fetch(self, file, target):
         """Fetch one file from the first mirror that delivers it."""
-        part = self.cache / f"{file.name}{self.part_ending}"
+        part = cache_of(self.folder) / f"{file.name}{self.part_ending}"
         for mirror in list(self.mirrors):
             try:
                 self._fetch_from(mirror, file, part)
@@ -144,9 +135,7 @@ class _Download:
         for attempt in range(1, MAX_TRIES + 1):
             there = part.stat().st_size if part.is_file() else 0
             try:
-                if there > file.size:
-                    part.unlink()
-                if there != file.size:
+                if there < file.size:
                     self._transfer(mirror, file, part)
                 _check(part, file)
                 return
@@ -163,6 +152,13 @@ class _Download:
         if "://" not in mirror:
             _copy_from_folder(Path(mirror), self.spec, file, part)
             return
+        try:
+            from labutils.data import transfer  # loads pycurl
+        except ImportError as error:
+            install = f"`{sys.executable} -m pip install pycurl`"
+            raise DownloadError(
+                f"downloads need pycurl ({error}): run {install}, then restart the kernel"
+            ) from None
         if self.offline is None:
             self.offline = transfer.why_unreachable([m for m in self.mirrors if "://" in m])
         if self.offline:
@@ -187,14 +183,12 @@ class _Download:
                 "connection, then try again",
                 "no network",
             )
-        kept = part.stat().st_size if part.is_file() else 0
-        if kept:
+        advice = "try again later, or name a folder that holds it in LABUTILS_DATA_DIR"
+        if part.is_file():
             advice = (
-                f"{kept / 1e6:,.1f} MB are kept, and "
+                f"{part.stat().st_size / 1e6:,.1f} MB are kept, and "
                 f"`python -m labutils data fetch {self.spec.name} --patient` goes on from there"
             )
-        else:
-            advice = "try again later, or name a folder that holds it in LABUTILS_DATA_DIR"
         return DownloadError(f"no mirror delivered {title}: {advice}")
 
 
@@ -218,7 +212,7 @@ def _copy_from_folder(folder, spec, file, part):
 
 def _is_whole(path, file):
     with open(path, "rb") as stream:
-        return readers.matches(stream, file.digest)
+        return matches(stream, file.digest)
 
 
 def _check(part, file):
@@ -232,30 +226,6 @@ def _check(part, file):
     raise MirrorFailed(f"{file.name} came with wrong bytes (checksum), thrown away")
 
 
-def unpack(spec, archive: Path, folder: Path) -> None:
-    """Unpack CIFAR-10's archive into ``folder``, all or nothing.
-
-    Only the files we know are taken, by name; a path inside the archive decides nothing.
-    """
-    scratch = Path(tempfile.mkdtemp(prefix=f"{spec.name}-unpack-", dir=cache_of(folder)))
-    try:
-        fresh = scratch / "new"
-        fresh.mkdir()
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                parent, _, name = member.name.partition("/")
-                known = name in readers.CIFAR10_BATCHES or name == "batches.meta"
-                if member.isfile() and parent == spec.folder and known:
-                    with open(fresh / name, "wb") as copy:
-                        shutil.copyfileobj(tar.extractfile(member), copy)
-        target = folder / spec.folder
-        if target.exists():  # a damaged one
-            os.replace(target, scratch / "old")
-        os.replace(fresh, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
 @contextlib.contextmanager
 def lock(spec, folder: Path):
     """Let one process at a time change a dataset in ``folder``; the others wait.
@@ -264,18 +234,15 @@ def lock(spec, folder: Path):
     partial files of its own: the checksums and the renaming still hold.
 
     Raises:
-        DownloadError: it was held by another process for ``LOCK_SECONDS``.
+        files.Locked: it was held by another process for ``LOCK_SECONDS``.
     """
     cache = cache_of(folder)
     waiting = f"Another process is fetching {spec.title} into {folder}; waiting for it."
-    try:
-        with files.lock(cache / f"{spec.name}.lock", LOCK_SECONDS, waiting) as locked:
-            if locked:
-                for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
-                    shutil.rmtree(leftover, ignore_errors=True)
-            yield locked
-    except files.Locked as error:
-        raise DownloadError(str(error)) from None
+    with files.lock(cache / f"{spec.name}.lock", LOCK_SECONDS, waiting) as locked:
+        if locked:
+            for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
+        yield locked
 
 
 def _own_mirrors() -> list[str]:
@@ -285,7 +252,7 @@ def _own_mirrors() -> list[str]:
     for piece in text.split(","):
         piece = piece.strip()
         # A folder's name may hold spaces.
-        found += [piece] if Path(piece).expanduser().is_dir() else piece.split()
+        found += [piece] if os.path.isdir(Path(piece).expanduser()) else piece.split()
     return [_folder(mirror) for mirror in found if mirror]
 
 

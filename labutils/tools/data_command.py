@@ -2,12 +2,15 @@
 
 import argparse
 import contextlib
+import os
 import shutil
 import sys
 from pathlib import Path
 
 from labutils import data
-from labutils.data import download, readers
+from labutils.data import download
+from labutils.data.spec import Damaged, cache_of
+from labutils.files import Locked
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +58,7 @@ def _list(specs):
         print(f"{spec.name}: {data.describe_sources(spec.name)}")
     for folder, state in data.data_folders():
         print(f"\n{folder} ({state})")
-        for path in _copies(specs, folder) + _leftovers(specs, folder):
+        for path in (path for spec in specs for path in _copies(spec, folder)):
             print(f"  {_megabytes(path):8.1f} MB  {path.relative_to(folder)}")
     return 0
 
@@ -67,7 +70,8 @@ def _fetch(specs, patient):
             print(f"[OK] {spec.title} is in {folder}, verified")
             continue
         try:
-            why = data.fetch(spec, lambda text: print(f"Warning: {text}."), patient=patient)
+            folders = [folder for folder, _ in data.data_folders()]
+            why = download.fetch(spec, folders, _warn, patient=patient)
         except KeyboardInterrupt:
             print("\nStopped. What came is kept: the same command goes on from there.")
             return 1
@@ -79,10 +83,14 @@ def _fetch(specs, patient):
     return int(failed)
 
 
+def _warn(text):
+    print(f"Warning: {text}.")
+
+
 def _where_it_is_whole(spec) -> Path | None:
     """Return the first data folder that holds every file of a dataset, verified."""
     folders = (folder for folder, _ in data.data_folders())
-    return next((folder for folder in folders if not readers.verify(spec, folder)), None)
+    return next((folder for folder in folders if not spec.verify(folder)), None)
 
 
 def _verify(specs, named):
@@ -90,12 +98,10 @@ def _verify(specs, named):
     for spec in specs:
         copies = 0
         for folder, _ in data.data_folders():
-            found = readers.find_local(spec, folder)
-            if found is not None:
+            if found := spec.find(folder):
                 copies += 1
-                failed |= _report(readers.verify(spec, folder), found, "verified")
-            npz = folder / f"{spec.name}.npz"
-            if npz.is_file():
+                failed |= _report(spec.verify(folder), found, "verified")
+            if npz := spec.find_npz(folder):
                 copies += 1
                 failed |= _report(_npz_problem(spec, npz), npz, "well-formed, unverified")
         if not copies:
@@ -106,8 +112,8 @@ def _verify(specs, named):
 
 def _npz_problem(spec, path):
     try:
-        readers.read_npz(spec, path)
-    except (readers.Damaged, OSError) as error:
+        spec.read_npz(path)
+    except (Damaged, OSError) as error:
         return str(error)
     return ""
 
@@ -123,7 +129,7 @@ def _clear(specs, sure):
         (spec, folder, path)
         for folder, _ in data.data_folders()
         for spec in specs
-        for path in _stored(spec, folder) + _leftovers([spec], folder)
+        for path in _existing(folder / spec.folder) + _leftovers(spec, folder)
     ]
     if not doomed:
         print("Nothing to delete.")
@@ -142,10 +148,9 @@ def _clear(specs, sure):
         try:
             with download.lock(spec, folder):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-                if spec.name == "mnist":
-                    with contextlib.suppress(OSError):  # it is not there, or holds something else
-                        (folder / spec.folder).parent.rmdir()
-        except (OSError, download.DownloadError) as error:
+                with contextlib.suppress(OSError):  # MNIST/raw leaves MNIST; others hold something
+                    path.parent.rmdir()
+        except (OSError, Locked) as error:
             print(f"[FAIL] {path}: {error}")
             failed = True
     print("Some could not be deleted." if failed else "Deleted.")
@@ -160,34 +165,22 @@ def _yes(question) -> bool:
         return False
 
 
-def _stored(spec, folder: Path) -> list[Path]:
-    stored = folder / spec.folder
-    return [stored] if stored.is_dir() else []
+def _copies(spec, folder: Path) -> list[Path]:
+    """Return all that is there of a dataset in a folder, whole or not."""
+    archives = (folder / file.name for file in spec.remote_files)
+    copies = _existing(folder / f"{spec.name}.npz", *archives, folder / spec.folder)
+    return copies + _leftovers(spec, folder)
 
 
-def _copies(specs, folder: Path) -> list[Path]:
-    """Return all copies of the datasets in a folder, whole or not."""
-    copies = []
-    for spec in specs:
-        candidates = [folder / f"{spec.name}.npz"]
-        if spec.name == "cifar10":
-            candidates.append(folder / spec.remote_files[0].name)
-        copies += _stored(spec, folder) + [path for path in candidates if path.is_file()]
-    return copies
+def _existing(*paths: Path) -> list[Path]:
+    return [path for path in paths if os.path.exists(path)]
 
 
-def _leftovers(specs, folder: Path) -> list[Path]:
+def _leftovers(spec, folder: Path) -> list[Path]:
     """Return partial downloads and drawn samples; locks stay, they may be held."""
-    cache = download.cache_of(folder)
-    patterns = []
-    for spec in specs:
-        patterns += [f"{file.name}*" for file in spec.remote_files]
-        patterns += (
-            [f"{spec.name}-*", "drawn*", "tmp*.part"]
-            if spec.name == "cifar10"
-            else [f"{spec.name}-*"]
-        )
-    return sorted({path for pattern in patterns for path in cache.glob(pattern)})
+    patterns = [*(f"{file.name}*" for file in spec.remote_files), f"{spec.name}-*"]
+    patterns.append(f"drawn-{spec.name}.npz*")
+    return sorted({path for pattern in patterns for path in cache_of(folder).glob(pattern)})
 
 
 def _megabytes(path: Path) -> float:

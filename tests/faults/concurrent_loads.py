@@ -20,7 +20,6 @@ import traceback
 from pathlib import Path
 
 from labutils import data
-from labutils.data import readers
 from tests import toy_data
 from tests.faults.server import serve
 
@@ -87,9 +86,9 @@ def run_round(store: Path, processes: int, rng) -> tuple[int, int, list[str]]:
             right += 1
         else:
             problems.append(report.read_text() if report.exists() else "wrong data")
-    for spec in readers.SPECS.values():
-        problem = readers.verify(spec, store)
-        if problem and (right or readers.find_local(spec, store)):
+    for spec in data.SPECS.values():
+        problem = spec.verify(store)
+        if problem and (right or spec.find(store)):
             problems.append(problem)
     return killed, right, problems
 

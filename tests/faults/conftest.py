@@ -3,7 +3,7 @@
 import pytest
 
 from labutils import data
-from labutils.data import readers, transfer
+from labutils.data import transfer
 from tests import toy_data
 from tests.faults.server import real_mnist, serve
 
@@ -31,7 +31,7 @@ def store(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(data, "_folders", lambda: [folder])
     monkeypatch.setattr(transfer, "SLOW_SECONDS", 1)
-    monkeypatch.setattr(readers, "read_sample", lambda spec, find_cache: toy_data.arrays(spec.name))
+    toy_data.install_sample(patch=monkeypatch.setattr)
     return folder
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from labutils.data import readers
+from labutils import data
 
 ROOT = Path(__file__).parents[2]
-ARCHIVE = readers.CIFAR10.remote_files[0].name
+ARCHIVE = data.SPECS["cifar10"].remote_files[0].name
 
 
 def part_of(store):

@@ -15,7 +15,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from labutils.data import readers
+from labutils import data
 
 BEHAVIOURS = {
     "good": "serves the file, resumes",
@@ -66,12 +66,11 @@ def real_mnist() -> Path | None:
     folders = [Path(__file__).parents[3] / "shared" / "data"]
     if own := os.environ.get("LABUTILS_DATA_DIR"):
         folders.insert(0, Path(own))
-    packed = {file.name for file in readers.MNIST.remote_files}
+    mnist = data.SPECS["mnist"]
+    packed = {file.name for file in mnist.remote_files}
     for folder in folders:
-        raw = folder / readers.MNIST.folder
-        if all((raw / name).is_file() for name in packed) and not readers.verify(
-            readers.MNIST, folder
-        ):
+        raw = folder / mnist.folder
+        if all((raw / name).is_file() for name in packed) and not mnist.verify(folder):
             return raw
     return None
 

@@ -31,7 +31,8 @@ import torch
 import trustme
 
 from labutils import data
-from labutils.data import download, readers, transfer
+from labutils.data import cifar10, transfer
+from labutils.data.spec import NPZ_KEYS
 from labutils.training import checkpoints
 from tests import toy_data
 from tests.faults import concurrent_loads, kill_and_resume
@@ -88,9 +89,8 @@ def load(name: str, store: Path, full: bool, is_right: Callable) -> Outcome:
     with contextlib.redirect_stdout(io.StringIO()) as out:
         train, test = data.load(name, source="full" if full else "auto")
     lost = int(not train.is_sample and not is_right(train, test))
-    lost += bool(readers.find_local(spec := readers.SPECS[name], store)) and bool(
-        readers.verify(spec, store)
-    )
+    spec = data.SPECS[name]
+    lost += bool(spec.find(store)) and bool(spec.verify(store))
     return Outcome(1, train.source, lost, out.getvalue().splitlines())
 
 
@@ -110,7 +110,7 @@ def misbehaving_mirrors(place: Place):
                     mirrors = tuple(map(server.url, behaviours))
                     if raw:
                         spec = dataclasses.replace(REAL_MNIST, mirrors=mirrors)
-                        with mock.patch.dict(readers.SPECS, mnist=spec):
+                        with mock.patch.dict(data.SPECS, mnist=spec):
                             return load("mnist", place.new(), full, is_real_mnist)
                     return place.load("mnist", place.new(), *mirrors, full=full)
 
@@ -122,12 +122,12 @@ def misbehaving_mirrors(place: Place):
         yield f"{title}: the mirror {meaning}", scenario
 
 
-REAL_MNIST = readers.MNIST  # before any toy is installed in its place
+REAL_MNIST = data.SPECS["mnist"]  # before any toy is installed in its place
 
 
 def is_real_mnist(train, test) -> bool:
     """Compare with the real files, read from where they lie."""
-    arrays = readers.read_local(REAL_MNIST, real_mnist())
+    arrays = REAL_MNIST.read(real_mnist())
     loaded = (train.images, train.labels, test.images, test.labels)
     return all(np.array_equal(a.numpy(), b) for a, b in zip(loaded, arrays, strict=True))
 
@@ -222,7 +222,7 @@ def disks(place: Place):
     def full_while_unpacking():
         store = place.new()
         # The archive is there; unpacked, it needs as much again.
-        with small_disk(store, 3000 if os.environ.get(IN_A_NAMESPACE) else 200, download):
+        with small_disk(store, 3000 if os.environ.get(IN_A_NAMESPACE) else 200, cifar10):
             part_of(store).parent.mkdir()
             shutil.copy(place.files / ARCHIVE, store / "cache")
             return place.load("cifar10", store, "http://127.0.0.1:9/")
@@ -248,7 +248,7 @@ def damaged_files(place: Place):
     def stored():
         store = place.new()
         place.load("cifar10", store, str(place.files), full=True)
-        return store, store / readers.CIFAR10.folder / "data_batch_3"
+        return store, store / data.SPECS["cifar10"].folder / "data_batch_3"
 
     def truncated():
         store, batch = stored()
@@ -265,7 +265,7 @@ def damaged_files(place: Place):
 
     def objects():
         store = place.new()
-        arrays = dict(zip(readers.NPZ_KEYS, toy_data.arrays("cifar10"), strict=True))
+        arrays = dict(zip(NPZ_KEYS, toy_data.arrays("cifar10"), strict=True))
         np.savez(store / "cifar10.npz", **arrays | {"y_test": np.array([{}] * 100)})
         return place.load("cifar10", store, str(place.files))
 
@@ -415,7 +415,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--only", nargs="*", default=[""], help="beginnings of faults: disk clock")
     only = tuple(parser.parse_args(arguments).only)
     transfer.SLOW_SECONDS = 1
-    readers.read_sample = lambda spec, find_cache: toy_data.arrays(spec.name)
+    toy_data.install_sample()
     lost = faults = 0
     print(COLUMNS.format("fault", "tries", "then", "lost"))
     with tempfile.TemporaryDirectory() as scratch:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from labutils import data
-from labutils.data import download, readers, transfer
+from labutils.data import cifar10, transfer
 from tests.faults.disks import ARCHIVE, FullDisk, assert_no_trace, run_on_mount
 
 
@@ -29,12 +29,11 @@ LOAD = """
 import sys
 from pathlib import Path
 from labutils import data
-from labutils.data import readers
 from tests import toy_data
 store, files = map(Path, sys.argv[1:])
 toy_data.install(files, [str(files)])
 data._folders = lambda: [store]
-readers.read_sample = lambda spec, find_cache: toy_data.arrays(spec.name)
+toy_data.install_sample()
 for name in ("cifar10", "mnist"):
     print(name, data.load(name, source="auto")[0].source)
 print(sorted(path.name for path in store.rglob("*") if path.is_file()))
@@ -57,7 +56,7 @@ def test_small_file_system_that_fills_up(megabytes, left, files, tmp_path):
     assert "free some space, or name a folder of your own in LABUTILS_DATA_DIR" in said
     assert "disk full: results will differ from CIFAR-10" in said
     assert "cifar10 sample" in said and "mnist downloaded" in said
-    mnist = [file.name for file in readers.MNIST.remote_files]
+    mnist = [file.name for file in data.SPECS["mnist"].remote_files]
     assert eval(said.splitlines()[-1]) == sorted([*mnist, *left, "cifar10.lock", "mnist.lock"])
 
 
@@ -80,10 +79,10 @@ print(sorted(path.name for path in shared.iterdir()))
 def test_read_only_file_system_is_used_as_it_is(files, tmp_path):
     """As root sees it too, who may write where modes forbid it."""
     shared, own = tmp_path / "shared", tmp_path / "own"
-    (shared / readers.MNIST.folder).mkdir(parents=True)
+    (shared / data.SPECS["mnist"].folder).mkdir(parents=True)
     own.mkdir()
-    for file in readers.MNIST.remote_files:
-        shutil.copy(files / file.name, shared / readers.MNIST.folder)
+    for file in data.SPECS["mnist"].remote_files:
+        shutil.copy(files / file.name, shared / data.SPECS["mnist"].folder)
     mount = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
     said = run_on_mount(mount, READ_ONLY, shared, files, own).splitlines()
     assert said[0] == "MNIST · 60 + 20 images · local copy, verified"
@@ -92,7 +91,7 @@ def test_read_only_file_system_is_used_as_it_is(files, tmp_path):
         "stored there."
     )
     assert said[-2:] == ["downloaded", "['MNIST']"]
-    assert (own / readers.CIFAR10.folder / "test_batch").is_file()
+    assert (own / data.SPECS["cifar10"].folder / "test_batch").is_file()
 
 
 def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
@@ -103,7 +102,7 @@ def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
         file = plain_open(path, mode)
         return FullDisk(file, 200_000) if "unpack" in str(path) else file
 
-    monkeypatch.setattr(download, "open", small, raising=False)
+    monkeypatch.setattr(cifar10, "open", small, raising=False)
     assert data.load("cifar10")[0].is_sample
     assert "disk full" in capsys.readouterr().out
     names = {path.name for path in store.rglob("*") if path.is_file()}
@@ -112,8 +111,8 @@ def test_full_disk_while_unpacking(server, mirrors, store, monkeypatch, capsys):
 
 def test_too_little_room_is_seen_before_the_download(server, mirrors, store, monkeypatch, capsys):
     mirrors(server.url("good"))
-    huge = dataclasses.replace(readers.MNIST, disk_bytes=10**18)
-    monkeypatch.setitem(readers.SPECS, "mnist", huge)
+    huge = dataclasses.replace(data.SPECS["mnist"], disk_bytes=10**18)
+    monkeypatch.setitem(data.SPECS, "mnist", huge)
     before = server.requests.total()
     assert data.load("mnist")[0].is_sample
     assert server.requests.total() == before
@@ -129,7 +128,7 @@ def test_next_folder_is_taken_where_the_first_cannot_be_written(
     monkeypatch.setattr(data, "_folders", lambda: [blocked, store])
     assert data.load("mnist")[0].source == "downloaded"
     assert f"{blocked} cannot be written to (Not a directory)" in capsys.readouterr().out
-    assert not readers.verify(readers.MNIST, store)
+    assert not data.SPECS["mnist"].verify(store)
 
 
 # --- checkpoints ----------------------------------------------------------------------------------

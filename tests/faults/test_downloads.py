@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from labutils import data
-from labutils.data import download, readers, transfer
+from labutils.data import download, transfer
 from tests import toy_data
 from tests.faults.disks import ARCHIVE, ROOT, assert_no_trace, part_of
 from tests.faults.server import serve, wait_until
@@ -170,14 +169,15 @@ def test_whole_part_of_a_killed_process_is_used(server, files, mirrors, store):
 
 def test_patient_takes_a_slow_mirror(server, mirrors, store, monkeypatch):
     mirrors(server.url("slow"))
-    assert data.fetch(readers.MNIST, pytest.fail, patient=True) == ""
-    assert not readers.verify(readers.MNIST, store)
+    assert download.fetch(data.SPECS["mnist"], [store], pytest.fail, patient=True) == ""
+    assert not data.SPECS["mnist"].verify(store)
 
 
-def test_patient_gives_up_a_mirror_that_says_nothing(server, mirrors):
+def test_patient_gives_up_a_mirror_that_says_nothing(server, mirrors, store):
     mirrors(server.url("stall"))
     said = []
-    assert data.fetch(readers.CIFAR10, said.append, patient=True) == "download failed"
+    why = download.fetch(data.SPECS["cifar10"], [store], said.append, patient=True)
+    assert why == "download failed"
     assert ": nothing came for 1 s" in said[0] and "0.1 MB are kept" in said[1]
 
 
@@ -191,17 +191,17 @@ def test_real_mnist_arrives_though_the_first_mirror_misbehaves(
     """Four behaviours here; `python -m tests.faults.table` tries them all."""
     with serve(mnist_files) as server:
         mirrors = (server.url(behaviour), server.url("good"))
-        real = dataclasses.replace(readers.MNIST, mirrors=mirrors)
-        monkeypatch.setitem(readers.SPECS, "mnist", real)
+        real = dataclasses.replace(data.SPECS["mnist"], mirrors=mirrors)
+        monkeypatch.setitem(data.SPECS, "mnist", real)
         train, test = data.load("mnist", source="full")
     assert (len(train), len(test)) == (60_000, 10_000)
     assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "MNIST · 60,000 + 10,000 images · downloaded, verified"
-    assert not readers.verify(readers.MNIST, store)
+    assert not data.SPECS["mnist"].verify(store)
     assert (len(said) > 1) == (behaviour in USELESS)
     for file in real.remote_files:
-        stored = store / readers.MNIST.folder / file.name
+        stored = store / data.SPECS["mnist"].folder / file.name
         assert stored.read_bytes() == (mnist_files / file.name).read_bytes()
 
 
@@ -233,14 +233,14 @@ def test_tampered_folder_is_no_better_than_a_tampered_server(
 @pytest.mark.parametrize("spelling", ["file:///srv/the%20data", "/srv/the data", "~/the data"])
 def test_a_folder_may_be_written_in_several_ways(spelling, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/srv")
-    monkeypatch.setattr(Path, "is_dir", lambda path: str(path) == "/srv/the data")
+    monkeypatch.setattr(os.path, "isdir", lambda path: str(path) == "/srv/the data")
     monkeypatch.setenv("LABUTILS_MIRRORS", f"http://a.example, {spelling}")
-    assert download.mirrors(readers.MNIST)[:2] == ["http://a.example", "/srv/the data"]
+    assert download.mirrors(data.SPECS["mnist"])[:2] == ["http://a.example", "/srv/the data"]
 
 
 def test_mirrors_may_be_separated_by_spaces_or_commas(monkeypatch):
     monkeypatch.setenv("LABUTILS_MIRRORS", "http://a.example/x  https://b.example,/srv/data")
-    first = download.mirrors(readers.MNIST)[:3]
+    first = download.mirrors(data.SPECS["mnist"])[:3]
     assert first == ["http://a.example/x", "https://b.example", "/srv/data"]
 
 
@@ -264,14 +264,14 @@ def damage(path):
 def test_damaged_local_copy_is_replaced(name, server, mirrors, store, capsys):
     mirrors(server.url("good"))
     data.load(name)
-    spec = readers.SPECS[name]
+    spec = data.SPECS[name]
     victim = sorted((store / spec.folder).glob("*"))[-1]
     damage(victim)
     capsys.readouterr()
     train, test = data.load(name)
     assert toy_data.same(train, test, name) and train.source == "downloaded"
     assert f"{victim.name} fails its checksum" in capsys.readouterr().out
-    assert not readers.verify(spec, store)
+    assert not spec.verify(store)
 
 
 def test_pickle_that_fails_its_checksum_is_never_opened(server, mirrors, store, monkeypatch):
@@ -280,7 +280,7 @@ def test_pickle_that_fails_its_checksum_is_never_opened(server, mirrors, store, 
     # A pickle that would create a file when opened.
     trace = store / "opened"
     evil = f"cos\nmkdir\n(S'{trace}'\ntR.".encode()
-    (store / readers.CIFAR10.folder / "test_batch").write_bytes(evil)
+    (store / data.SPECS["cifar10"].folder / "test_batch").write_bytes(evil)
     mirrors(server.url("404"))
     assert data.load("cifar10")[0].is_sample
     assert not trace.exists()
@@ -288,10 +288,10 @@ def test_pickle_that_fails_its_checksum_is_never_opened(server, mirrors, store, 
 
 def test_archive_members_decide_no_path(server, files, mirrors, store, tmp_path):
     """Paths that lead outside, links and devices: only known names, as files, are ever written."""
-    evil, victim = tmp_path / "evil", tmp_path / "victim"
-    evil.mkdir()
+    evil, victim = store / "cache", tmp_path / "victim"
+    evil.mkdir(parents=True)
     victim.write_text("untouched")
-    folder = readers.CIFAR10.folder
+    folder = data.SPECS["cifar10"].folder
 
     def add(archive, name, kind=tarfile.REGTYPE, target=""):
         member = tarfile.TarInfo(name)
@@ -310,10 +310,9 @@ def test_archive_members_decide_no_path(server, files, mirrors, store, tmp_path)
         add(bad, f"{folder}/../../escaped")
         add(bad, str(tmp_path / "escaped"))
         add(bad, f"{folder}/escaped")
-    store.joinpath("cache").mkdir(parents=True)
     mirrors(server.url("good"))
-    download.unpack(readers.CIFAR10, evil / ARCHIVE, store)
-    assert not readers.verify(readers.CIFAR10, store)
+    data.SPECS["cifar10"].unpack(store)
+    assert not data.SPECS["cifar10"].verify(store)
     assert all(path.is_file() and not path.is_symlink() for path in (store / folder).iterdir())
     assert victim.read_text() == "untouched" and not list(tmp_path.rglob("escaped"))
 
@@ -325,7 +324,7 @@ import signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from labutils import data
-from labutils.data import readers, transfer
+from labutils.data import transfer
 from tests import toy_data
 files, store, name, *mirrors = sys.argv[1:]
 toy_data.install(Path(files), mirrors)
@@ -360,7 +359,7 @@ def test_killed_download_leaves_its_lock_and_a_part_that_is_resumed(files, serve
     wait_until(lambda: part_of(store).exists() and part_of(store).stat().st_size > 0)
     process.kill()
     process.communicate()
-    assert not (store / readers.CIFAR10.folder).exists()
+    assert not (store / data.SPECS["cifar10"].folder).exists()
     mirrors(server.url("good"))
     train, test = data.load("cifar10", source="full")
     assert toy_data.same(train, test, "cifar10")

@@ -189,5 +189,7 @@ def test_a_plain_server_behind_https_is_a_failure_of_that_mirror(server, mirrors
 def test_without_pycurl_the_message_says_so(server, mirrors, monkeypatch, capsys):
     mirrors(server.url("good"))
     monkeypatch.setitem(sys.modules, "pycurl", None)
+    monkeypatch.delitem(sys.modules, "labutils.data.transfer")
+    monkeypatch.delattr(data, "transfer")
     assert data.load("mnist")[0].is_sample
     assert "pip install pycurl" in capsys.readouterr().out

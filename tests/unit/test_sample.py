@@ -8,7 +8,8 @@ import PIL
 import pytest
 
 from benchmarks import measure_drawn
-from labutils.data import readers, sample
+from labutils.data import sample
+from labutils.data.cifar10 import CIFAR10
 from labutils.data.sample import cache
 from labutils.data.sample.objects import __dict__ as objects
 from labutils.data.sample.pictures import CLASSES
@@ -69,7 +70,7 @@ def test_the_light_leaves_something_to_see(whole):
 
 
 def test_classes_are_cifars_in_cifars_order():
-    assert tuple(CLASSES) == readers.SPECS["cifar10"].classes
+    assert tuple(CLASSES) == CIFAR10.classes
     assert [look.shape for look in CLASSES.values()] == [objects[name] for name in CLASSES]
 
 
