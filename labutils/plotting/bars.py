@@ -1,4 +1,4 @@
-"""Numbers by name, as bars: probabilities, comparisons, layers, ensembles, histograms."""
+"""Numbers by name, as bars: probabilities, comparisons, layers, ensembles."""
 
 import numpy as np
 
@@ -26,9 +26,11 @@ def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, 
     """
     values = np.asarray(values, dtype=float)
     ends = np.where(np.isfinite(values), values, 0.0)
-    series = [0] * len(values) if series is None else series
-    for place, (end, index) in enumerate(zip(ends, series, strict=True)):
-        axis.barh(place, end, 0.72, **bar_look(index, place in marked))
+    for place, (value, end) in enumerate(zip(values, ends, strict=True)):
+        look = bar_look(series[place] if series else 0, place in marked)
+        axis.barh(place, end, 0.72, **look)
+        offset, align = (-4, "right") if end < 0 else (4, "left")
+        write(axis, end, place, spell(value), away=(offset, 0), ha=align, fontsize=8.5)
     if log:
         axis.set_xscale("log")
         axis.set_xlim(ends.min() / 3, ends.max() * 12)
@@ -37,58 +39,31 @@ def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, 
         space = room * ((high - low) or 1.0)
         axis.set_xlim(low - space * (low < 0), high + space * (high > 0 or low == 0))
         line(axis, [0, 0], [-0.5, len(values) - 0.5], DARK, 0.8)
-    for place, (value, end) in enumerate(zip(values, ends, strict=True)):
-        offset, align = (-4, "right") if end < 0 else (4, "left")
-        write(axis, end, place, spell(value), away=(offset, 0), ha=align, fontsize=8.5)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(True, axis="x")
     axis.grid(False, axis="y")
 
 
-def draw_groups(axis, series: dict, names, spell) -> None:
-    """Draw upright bars of one or several series side by side at each name."""
-    width = 0.8 / len(series)
-    for index, (label, values) in enumerate(series.items()):
-        places = np.arange(len(names)) + (index - (len(series) - 1) / 2) * width
-        bars = axis.bar(places, values, width * 0.94, label=label, **bar_look(index))
-        if len(series) < 3:
-            axis.bar_label(bars, [spell(value) for value in values], padding=2, fontsize=8.5)
-    axis.margins(y=0.12)
-    axis.set_xticks(range(len(names)), names)
-    if sum(len(str(name)) for name in names) > 70:
-        axis.tick_params(axis="x", rotation=35)
-    if len(series) > 1:
-        axis.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=3)
-
-
 @series_style()
-def probability_bars(
-    probabilities, classes, *, true=None, titles=None, columns=3, title="", top=3
-) -> None:
+def probability_bars(probabilities, classes, *, true=None, columns=3, title="") -> None:
     """Show distributions over the classes as bars, several beside each other.
 
     Args:
         probabilities: [K] or [M, K], each row sums to 1; or a dictionary of [K] by name.
         classes: K names.
         true: the right class (a number, or one per row): its bar is hatched.
-        titles: one per row, e.g. ``["T = 0.5", "T = 1"]``.
-        top: how many classes the alt text names per row.
     """
-    if isinstance(probabilities, dict):
-        titles = [str(name) for name in probabilities]
-        probabilities = list(probabilities.values())
-    rows = as_probabilities(probabilities, classes)
-    titles = [""] * len(rows) if titles is None else [str(text) for text in titles]
-    same_length(probabilities=rows, titles=titles)
+    named = isinstance(probabilities, dict)
+    rows = as_probabilities(list(probabilities.values()) if named else probabilities, classes)
+    titles = list(map(str, probabilities)) if named else [""] * len(rows)
     marks = []
     if true is not None:
         marks = as_labels(np.broadcast_to(true, len(rows)), classes, "true")
     columns = min(columns, len(rows))
     lines = -(-len(rows) // columns)
-    fig, axes = new_axes(
-        lines, columns, lines * (0.8 + 0.26 * len(classes)), 8 if columns > 1 else 5, sharey=True
-    )
+    height, width = lines * (0.8 + 0.26 * len(classes)), 8 if columns > 1 else 5
+    fig, axes = new_axes(lines, columns, height, width, sharey=True)
     for axis in axes[len(rows) :]:
         axis.remove()
     said = []
@@ -96,7 +71,7 @@ def probability_bars(
         draw_bars(axis, classes, row, fixed, marked=marks[place : place + 1])
         axis.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
         panel_title(axis, text)
-        best = np.argsort(-row, kind="stable")[:top]
+        best = np.argsort(-row, kind="stable")[:3]
         said.append(about(text, listing(f"{classes[label]} {fixed(row[label])}" for label in best)))
     fig.supxlabel("probability" + ("; hatched: the true class" if len(marks) else ""), fontsize=10)
     figure_title(fig, title)

@@ -96,13 +96,13 @@ def function_curves(
 
 
 @series_style()
-def why_not_mse(margins=None) -> None:
+def why_not_mse() -> None:
     """Show squared error and cross-entropy of two classes, and their slopes, over the margin.
 
     The margin is the right class's logit minus the other's, p = sigmoid(margin); the losses are
     (1 - p)² and -log p, the slopes their derivatives by the margin: -2 (1 - p)² p and -(1 - p).
     """
-    x = np.linspace(-8, 8, 161) if margins is None else as_array(margins, "margins", ndim=1)
+    x = np.linspace(-8, 8, 161)
     p = 1 / (1 + np.exp(-x))
     fig, axes = new_axes(1, 2, 3.2)
     loss = {"cross-entropy": -np.log(p), "squared error": (1 - p) ** 2}
@@ -121,7 +121,7 @@ def why_not_mse(margins=None) -> None:
 
 
 @series_style()
-def double_softmax_gradient(num_classes=10, margins=None) -> None:
+def double_softmax_gradient(num_classes=10) -> None:
     """Show how a softmax before ``CrossEntropyLoss`` shrinks the gradient that reaches the logits.
 
     The right class's logit lies ``margin`` above all others. Drawn is the derivative of the loss by
@@ -130,7 +130,7 @@ def double_softmax_gradient(num_classes=10, margins=None) -> None:
     import torch
     import torch.nn.functional as F
 
-    x = np.linspace(-8, 8, 161) if margins is None else as_array(margins, "margins", ndim=1)
+    x = np.linspace(-8, 8, 161)
     target = torch.zeros(len(x), dtype=torch.long)
     curves = {}
     for name, twice in (("logits", False), ("softmax first", True)):

@@ -2,60 +2,62 @@
 
 import numpy as np
 
+from labutils.shapes.table import shape_text
+
 from .colors import DARK, REFERENCE
-from .figure import bare, box, figure_title, line, new_figure, series_style, show, text_color, write
+from .figure import bare, box, figure_title, line, new_axes, series_style, show, text_color, write
 from .inputs import as_array
 from .words import fixed, number, percent, plural, sentences
 
-MAX_ROWS, MAX_COLUMNS = 12, 12
+MAX_SIDE = 12
 CELL = 0.4  # inches
 
 
 def _matrix(values, name) -> np.ndarray:
     """Floats [H, W], few enough to write each number."""
     array = np.atleast_2d(as_array(values, name, ndim=(1, 2))).astype(float)
-    if array.shape[0] > MAX_ROWS or array.shape[1] > MAX_COLUMNS:
+    if max(array.shape) > MAX_SIDE:
         raise ValueError(
             f"{name} of {_size(array)} is too large to write its numbers; "
-            f"at most {MAX_ROWS}×{MAX_COLUMNS}"
+            f"at most {MAX_SIDE}×{MAX_SIDE}"
         )
     return array
 
 
 def _size(array) -> str:
-    return f"{array.shape[0]}×{array.shape[1]}"
+    return shape_text(array.shape)
 
 
-def _draw_grids(grids, signs, *, outlined=None, crossed=None):
+def _draw_grids(title, grids, signs, *, outlined=None, crossed=None):
     """Return a figure of grids of numbers side by side, all cells of one size.
 
     Args:
-        grids: matrices by title.
+        grids: matrices by name.
         signs: what stands between them.
-        outlined: by title, the window (row, column, height, width) with a thick outline.
-        crossed: by title, a matrix of booleans: cells that are struck out.
+        outlined: by name, the window (row, column, height, width) with a thick outline.
+        crossed: by name, a matrix of booleans: cells that are struck out.
     """
     rows = max(grid.shape[0] for grid in grids.values())
     gap = 1.3
-    widths = [max(grid.shape[1], 0.25 * len(title)) for title, grid in grids.items()]
+    widths = [max(grid.shape[1], 0.25 * len(name)) for name, grid in grids.items()]
     width = sum(widths) + gap * len(signs)
-    fig = new_figure(CELL * (rows + 1.2), CELL * (width + 0.6))
-    axis = fig.subplots()
+    fig, (axis,) = new_axes(1, 1, CELL * (rows + 1.2), CELL * (width + 0.6))
     x = 0.0
-    for index, (title, grid) in enumerate(grids.items()):
+    for index, (name, grid) in enumerate(grids.items()):
         top = (rows - grid.shape[0]) / 2
-        _draw_numbers(axis, x, top, grid, (crossed or {}).get(title))
-        if outlined:
-            row, column, height, wide = outlined.get(title, (0, 0, 0, 0))
+        _draw_numbers(axis, x, top, grid, (crossed or {}).get(name))
+        if outlined and name in outlined:
+            row, column, height, wide = outlined[name]
             look = {"facecolor": "none", "edgecolor": "black", "linewidth": 3}
             box(axis, x + column, top + row, wide, height, **look)
-        axis.text(x, top - 0.25, title, weight="bold", va="bottom")
+        axis.text(x, top - 0.25, name, weight="bold", va="bottom")
         x += widths[index] + gap
         if index < len(signs):
             write(axis, x - gap / 2, rows / 2, signs[index], fontsize=15)
     axis.set_xlim(-0.2, width + 0.4)
     axis.set_ylim(rows + 0.1, -0.9)
     bare(axis)
+    figure_title(fig, title)
     return fig
 
 
@@ -79,16 +81,17 @@ def _windows(image, shape, stride) -> np.ndarray:
     """All windows [H', W', k, k] of an image, without padding."""
     if any(side > whole for side, whole in zip(shape, image.shape, strict=True)):
         raise ValueError(
-            f"a window of {shape[0]}×{shape[1]} does not fit into an image of {_size(image)}"
+            f"a window of {shape_text(shape)} does not fit into an image of {_size(image)}"
         )
     return np.lib.stride_tricks.sliding_window_view(image, shape)[::stride, ::stride]
 
 
-def _check_position(position, output) -> tuple[int, int]:
+def _outlined(position, output, window, stride) -> dict:
+    """The outlines of an entry of the output, and of its window on the image."""
     row, column = position
     if not (0 <= row < output.shape[0] and 0 <= column < output.shape[1]):
         raise ValueError(f"position {position} lies outside the output of {_size(output)}")
-    return row, column
+    return {"image": (row * stride, column * stride, *window), "output": (row, column, 1, 1)}
 
 
 @series_style()
@@ -104,17 +107,12 @@ def convolution_example(image, kernel, position=(0, 0), *, stride=1, title="") -
     """
     image, kernel = _matrix(image, "image"), _matrix(kernel, "kernel")
     output = (_windows(image, kernel.shape, stride) * kernel).sum(axis=(2, 3))
-    row, column = _check_position(position, output)
-    outlined = {
-        "image": (row * stride, column * stride, *kernel.shape),
-        "output": (row, column, 1, 1),
-    }
+    outlined = _outlined(position, output, kernel.shape, stride)
     grids = {"image": image, "filter": kernel, "output": output}
-    fig = _draw_grids(grids, ["∗", "="], outlined=outlined)
-    figure_title(fig, title)
+    fig = _draw_grids(title, grids, "∗=", outlined=outlined)
     said = (
         f"An image of {_size(image)}, a filter of {_size(kernel)} moved by {stride}, an output of "
-        f"{_size(output)}; the outlined window gives {number(output[row, column])}"
+        f"{_size(output)}; the outlined window gives {number(output[tuple(position)])}"
     )
     spread = f"Outputs lie between {number(output.min())} and {number(output.max())}"
     show(fig, alt=sentences(title, said, spread))
@@ -132,20 +130,15 @@ def pooling_example(image, kernel_size=2, stride=None, position=(0, 0), *, title
     """
     image = _matrix(image, "image")
     stride = stride or kernel_size
-    output = _windows(image, (kernel_size, kernel_size), stride).max(axis=(2, 3))
-    row, column = _check_position(position, output)
-    outlined = {
-        "image": (row * stride, column * stride, kernel_size, kernel_size),
-        "output": (row, column, 1, 1),
-    }
-    grids = {"image": image, "output": output}
-    fig = _draw_grids(grids, ["→"], outlined=outlined)
-    figure_title(fig, title)
+    window = (kernel_size, kernel_size)
+    output = _windows(image, window, stride).max(axis=(2, 3))
+    outlined = _outlined(position, output, window, stride)
+    fig = _draw_grids(title, {"image": image, "output": output}, "→", outlined=outlined)
     said = (
         f"An image of {_size(image)}; the largest of each {kernel_size}×{kernel_size} window, "
         f"moved by {stride}, makes an output of {_size(output)}"
     )
-    pointed = f"The outlined window gives {number(output[row, column])}"
+    pointed = f"The outlined window gives {number(output[tuple(position)])}"
     show(fig, alt=sentences(title, said, pointed))
 
 
@@ -163,12 +156,10 @@ def dropout_mask(before, after, p=0.5, *, title="") -> None:
         raise ValueError(
             f"before and after must have one shape, got {_size(before)} and {_size(after)}"
         )
-    dropped = (after == 0) & (before != 0)
-    kept = (after != 0) & (before != 0)
+    dropped, kept = (before != 0) & (after == 0), (before != 0) & (after != 0)
     means = fixed(before.mean()), fixed(after.mean())
     first, second = f"before: mean {means[0]}", f"after: mean {means[1]}"
-    fig = _draw_grids({first: before, second: after}, ["→"], crossed={second: dropped})
-    figure_title(fig, title)
+    fig = _draw_grids(title, {first: before, second: after}, "→", crossed={second: dropped})
     amount = int(dropped.sum())
     said = (
         f"Dropout with p = {number(p)}: {amount} of {plural(before.size, 'activation')} are "

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from .figure import DPI, WIDTH, bare, new_figure, series_style, show
+from labutils.shapes.table import shape_text
+
+from .figure import DPI, WIDTH, bare, new_figure, series_style, show, write
 from .inputs import as_array, as_images, as_labels, same_length
 from .words import listing, number, percent, plural, sentences
 
@@ -28,8 +30,7 @@ def tiles(images, titles=None, columns=8, title=""):
         smooth = "nearest" if len(image) <= high else "antialiased"
         axis.imshow(image, extent=(x, x + wide, y + high, y), interpolation=smooth)
         if titles is not None:
-            look = {"ha": "center", "va": "bottom", "fontsize": 9, "linespacing": 1.15}
-            axis.text(x + wide / 2, y - 3, titles[index], **look)
+            write(axis, x + wide / 2, y - 3, titles[index], va="bottom", linespacing=1.15)
     if title:
         axis.text(0, 4, title, va="top", fontsize=11, weight="bold")
     axis.set_xlim(0, width)
@@ -63,8 +64,7 @@ def image_grid(
     if titles is not None:
         titles = [str(text) for text in titles]
         same_length(images=pixels, titles=titles)
-    size = f"{pixels.shape[1]}×{pixels.shape[2]} pixels"
-    said = f"{plural(len(pixels), 'image')} of {size}"
+    said = f"{plural(len(pixels), 'image')} of {shape_text(pixels.shape[1:3])} pixels"
     if titles is not None:
         said += ": " + listing([text.replace("\n", " ") for text in titles], 32)
     fig = tiles(pixels, titles, columns, title)
@@ -128,13 +128,14 @@ def feature_maps(activations, *, image=None, columns=8, title="", mean=None, std
     pixels = list(as_images(gray))
     titles = [f"map {index}" for index in range(len(array))]
     if image is not None:
-        pixels = [as_images(_batched(image), mean, std)[0], *pixels]
+        batch = image if getattr(image, "ndim", 3) == 4 else [image]
+        pixels = [as_images(batch, mean, std)[0], *pixels]
         titles = ["input", *titles]
         columns += 1
     means = array.mean(axis=(1, 2))
     silent = int((abs(array).max(axis=(1, 2)) == 0).sum())
     said = [
-        f"{plural(len(array), 'feature map')} of {array.shape[1]}×{array.shape[2]}"
+        f"{plural(len(array), 'feature map')} of {shape_text(array.shape[1:])}"
         + (", beside the input image" if image is not None else ""),
         f"Map {means.argmax()} answers most on average ({number(means.max())})",
         f"{percent((array == 0).mean())} of all values are zero",
@@ -142,10 +143,3 @@ def feature_maps(activations, *, image=None, columns=8, title="", mean=None, std
     ]
     fig = tiles(pixels, titles, columns, title or "Feature maps, white is strong")
     show(fig, alt=sentences(title, *said))
-
-
-def _batched(image):
-    """One image, as a batch of one."""
-    if hasattr(image, "getbands"):
-        return [image]
-    return image[None] if image.ndim < 4 else image

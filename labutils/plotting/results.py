@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .bars import draw_groups
+from .bars import bar_look
 from .colors import DARK, GREEN, LIGHT, ORANGE
-from .figure import WIDTH, new_figure, panel_title, series_style, show, write
+from .figure import WIDTH, new_axes, new_figure, panel_title, series_style, show, write
 from .images import tiles
 from .inputs import as_images, as_labels, as_named, as_predictions, as_probabilities, same_length
 from .words import about, fixed, listing, percent, plural, sentences
@@ -36,16 +36,12 @@ def mistakes(
     predicted, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
     worst = wrong[:count]
     chosen = [images[i] for i in worst] if isinstance(images, (list, tuple)) else images[worst]
-    titles = [
-        f"{classes[labels[i]]}\n→ {classes[predicted[i]]}\np = {fixed(sureness[i])}" for i in worst
-    ]
-    said = [
-        f"{classes[labels[i]]} taken for {classes[predicted[i]]} (p = {fixed(sureness[i])})"
-        for i in worst[:3]
-    ]
+    named = [(classes[labels[i]], classes[predicted[i]], fixed(sureness[i])) for i in worst]
+    titles = [f"{true}\n→ {answer}\np = {p}" for true, answer, p in named]
     heading = f"{summary}: true class → answer, and its p"
     fig = tiles(as_images(chosen, mean, std), titles, columns, heading)
-    show(fig, alt=sentences(summary, f"The surest of them: {listing(said)}"))
+    said = listing(f"{true} taken for {answer} (p = {p})" for true, answer, p in named[:3])
+    show(fig, alt=sentences(summary, f"The surest of them: {said}"))
 
 
 def surest_mistakes(labels, probabilities) -> np.ndarray:
@@ -101,9 +97,8 @@ def _prediction(axis, above, row, best, classes, true):
     for place, label in enumerate(best):
         right = true is not None and label == true
         color = GREEN if right else ORANGE if true is not None else DARK
-        axis.barh(
-            -place, row[label], color=LIGHT[color], edgecolor=color, hatch="///" if right else ""
-        )
+        look = {"color": LIGHT[color], "edgecolor": color, "hatch": "///" if right else ""}
+        axis.barh(-place, row[label], **look)
         text = f"{classes[label]}  {fixed(row[label])}"
         axis.text(0.03, -place, text, va="center", fontsize=9, path_effects=halo)
     axis.set_xlim(0, 1)
@@ -130,8 +125,7 @@ def confusion_matrix(predictions, labels, classes, *, title="") -> None:
     counts = np.bincount(labels * size + predicted, minlength=size * size).reshape(size, size)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
-    fig = new_figure(5.2, 6.4)
-    axis = fig.subplots()
+    fig, (axis,) = new_axes(1, 1, 5.2, 6.4)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axis.grid(False)
     axis.set_xticks(range(size), classes, rotation=45, ha="right", rotation_mode="anchor")
@@ -170,7 +164,7 @@ def _confusion_words(counts, totals, accuracy, classes):
 
 @series_style()
 def per_class_accuracy(predictions, labels, classes, *, title="") -> None:
-    """Show which share of each class is answered right, as bars; a line marks the average over all.
+    """Show which share of each class is answered right, as bars.
 
     Args:
         predictions: labels [N], or logits or probabilities [N, K]; or several models' by name.
@@ -179,23 +173,28 @@ def per_class_accuracy(predictions, labels, classes, *, title="") -> None:
     """
     labels = as_labels(labels, classes)
     shares, said = {}, []
-    present = [label for label in range(len(classes)) if (labels == label).any()]
+    present = np.unique(labels)
+    names = [str(classes[label]) for label in present]
     for name, given in as_named(predictions, "predictions").items():
         right = as_predictions(given, classes, len(labels)) == labels
         by_class = np.array([right[labels == label].mean() for label in present])
         low, high = by_class.argmin(), by_class.argmax()
         shares[name] = by_class
-        said.append(
-            about(
-                name,
-                f"{percent(right.mean())} right overall; worst {classes[present[low]]} with "
-                f"{percent(by_class[low])}, best {classes[present[high]]} with "
-                f"{percent(by_class[high])}",
-            )
+        text = (
+            f"{percent(right.mean())} right overall; worst {names[low]} with "
+            f"{percent(by_class[low])}, best {names[high]} with {percent(by_class[high])}"
         )
-    fig = new_figure(3.0)
-    axis = fig.subplots()
-    draw_groups(axis, shares, [classes[label] for label in present], lambda v: f"{100 * v:.0f}")
+        said.append(about(name, text))
+    fig, (axis,) = new_axes(1, 1, 3.0)
+    width = 0.8 / len(shares)
+    for index, (name, by_class) in enumerate(shares.items()):
+        places = np.arange(len(names)) + (index - (len(shares) - 1) / 2) * width
+        bars = axis.bar(places, by_class, width * 0.94, label=name, **bar_look(index))
+        if len(shares) < 3:  # else the numbers would touch
+            axis.bar_label(bars, fmt=lambda share: f"{100 * share:.0f}", padding=2, fontsize=8.5)
+    if len(shares) > 1:
+        axis.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=3)
+    axis.set_xticks(range(len(names)), names, rotation=35 if sum(map(len, names)) > 70 else 0)
     axis.set_ylim(0, 1.1)
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     panel_title(axis, title or "Percent answered right, class by class")
