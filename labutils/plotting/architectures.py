@@ -93,17 +93,16 @@ def network_volumes(layers, *, title="") -> None:
 
 
 @series_style()
-def mlp_layers(sizes, names=None, *, title="") -> None:
+def mlp_layers(sizes, *, title="") -> None:
     """Show a fully connected network: a column of units per layer, joined to all of the next.
 
     Args:
         sizes: units per layer, e.g. ``[784, 512, 10]``.
-        names: one per layer.
     """
     sizes = [int(size) for size in sizes]
-    names = ["input", *["hidden"] * (len(sizes) - 2), "logits"] if names is None else list(names)
-    if len(sizes) < 2 or len(names) != len(sizes):
-        raise ValueError(f"give at least two sizes and one name per size, got {sizes} and {names}")
+    if len(sizes) < 2:
+        raise ValueError(f"give at least two sizes, of input and output, got {sizes}")
+    names = ["input", *["hidden"] * (len(sizes) - 2), "logits"]
     fig, (axis,) = new_axes(1, 1, 3.2, 6.5)
     columns = [_units(size) for size in sizes]
     parameters = [before * after + after for before, after in zip(sizes, sizes[1:], strict=False)]

@@ -81,7 +81,7 @@ def probability_bars(probabilities, classes, *, true=None, columns=3, title="") 
 
 
 @series_style()
-def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None, width=6.0) -> None:
+def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None) -> None:
     """Show named numbers as horizontal bars, the number at the end of each.
 
     Args:
@@ -106,7 +106,7 @@ def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None, 
     def spell(value):
         return (number(value) if digits is None else fixed(value, digits)) + tail
 
-    fig, (axis,) = new_axes(1, 1, 0.75 + 0.3 * len(names), width)
+    fig, (axis,) = new_axes(1, 1, 0.75 + 0.3 * len(names), 6)
     hatched = [names.index(name) for name in marked]
     draw_bars(axis, names, array, spell, marked=hatched, log=log)
     panel_title(axis, title)
@@ -165,21 +165,19 @@ def _layer_words(name, array, layers, kinds, order) -> str:
 
 
 @series_style()
-def ensemble_bars(member_accuracies, ensemble_accuracy, *, names=None, title="") -> None:
+def ensemble_bars(member_accuracies, ensemble_accuracy, *, title="") -> None:
     """Show the accuracy of an ensemble beside that of its members.
 
     Args:
         member_accuracies: one number in 0 to 1 per member.
         ensemble_accuracy: that of their averaged probabilities.
-        names: of the members; by default numbered.
     """
     members = as_array(member_accuracies, "member_accuracies", ndim=1).astype(float)
     every = np.append(members, float(ensemble_accuracy))
     if every.min() < 0 or every.max() > 1:
         ends = f"{number(every.min())} to {number(every.max())}"
         raise ValueError(f"accuracies must lie in 0 to 1, got {ends}")
-    names = [f"member {i + 1}" for i in range(len(members))] if names is None else list(names)
-    same_length(member_accuracies=members, names=names)
+    names = [f"member {i + 1}" for i in range(len(members))]
     fig, (axis,) = new_axes(1, 1, 0.9 + 0.32 * len(every), 6)
     spread = max(every.max() - every.min(), 0.01)
     start = max(0.0, every.min() - spread)

@@ -29,13 +29,9 @@ def _draw_curves(axis, x, curves, xlabel, ylabel, title="", step=False) -> list[
     gap = max(1, len(x) // 8)  # a marker at every eighth, not the same for each curve
     for index, (name, curve) in enumerate(curves.items()):
         y = _evaluate(curve, x, name)
-        axis.plot(
-            x,
-            np.where(np.isfinite(y), y, np.nan),
-            label=name,
-            markevery=(index * gap // 3 % gap, gap),
-            drawstyle="steps-post" if step else "default",
-        )
+        look = {"label": name, "markevery": (index * gap // 3 % gap, gap)}
+        look["drawstyle"] = "steps-post" if step else "default"
+        axis.plot(x, np.where(np.isfinite(y), y, np.nan), **look)
         said.append(f"{name or ylabel or 'the curve'} {_curve_words(x, y)}")
     axis.set(xlabel=xlabel, ylabel=ylabel)
     if list(curves) != [""]:
@@ -64,7 +60,7 @@ def _over(xlabel, x) -> str:
 
 @series_style()
 def function_curves(
-    x, curves, *, xlabel="x", ylabel="", title="", marks=None, step=False, log=False, ylim=None
+    x, curves, *, xlabel="x", ylabel="", title="", marks=None, step=False, log=False
 ) -> None:
     """Show one or several functions of one variable.
 
@@ -74,25 +70,18 @@ def function_curves(
         marks: points to point out, ``{text: (x, y)}``.
         step: draw steps (a learning rate, say) in place of slopes.
         log: logarithmic y axis.
-        ylim: (lowest, highest) y shown.
     """
     x = as_array(x, "x", ndim=1).astype(float)
     fig, (axis,) = new_axes(1, 1, 3.2, 6)
     said = _draw_curves(axis, x, as_named(curves, "curves"), xlabel, ylabel, title, step)
-    marks = marks or {}
-    for text, (place, value) in marks.items():
+    pointed = []
+    for text, (place, value) in (marks or {}).items():
         axis.plot(place, value, marker="D", markersize=8, color=DARK, linestyle="")
         write(axis, place, value, text, away=(8, 6), ha="left", va="baseline")
+        pointed.append(f"Marked: {text}, at {number(place)} the value {number(value)}")
     if log:
         axis.set_yscale("log")
-    if ylim is not None:
-        axis.set_ylim(*ylim)
-    said[0] = f"{_over(xlabel, x)}: {said[0]}"
-    pointed = [
-        f"Marked: {text}, at {number(place)} the value {number(value)}"
-        for text, (place, value) in marks.items()
-    ]
-    show(fig, alt=sentences(title, "; ".join(said), *pointed))
+    show(fig, alt=sentences(title, f"{_over(xlabel, x)}: {'; '.join(said)}", *pointed))
 
 
 @series_style()
@@ -110,14 +99,12 @@ def why_not_mse() -> None:
     xlabel = MARGIN.replace("others'", "other's")
     losses = _draw_curves(axes[0], x, loss, xlabel, "", "Loss")
     slopes = _draw_curves(axes[1], x, slope, xlabel, "", "Slope: what gradient descent feels")
-    show(
-        fig,
-        alt=sentences(
-            f"{_over(xlabel, x)}, the loss by {' and by '.join(losses)}",
-            f"The slope of {' and of '.join(slopes)}",
-            "Where the model is sure and wrong, only cross-entropy still has a slope",
-        ),
-    )
+    said = [
+        f"{_over(xlabel, x)}, the loss by {' and by '.join(losses)}",
+        f"The slope of {' and of '.join(slopes)}",
+        "Where the model is sure and wrong, only cross-entropy still has a slope",
+    ]
+    show(fig, alt=sentences(*said))
 
 
 @series_style()
@@ -156,10 +143,8 @@ def activations_by_depth(
         runs: one number per layer, from input to output; or several such lists by name.
         layers: names of the layers; by default numbered from 1.
     """
-    runs = {
-        name: as_array(values, "runs", ndim=1).astype(float)
-        for name, values in as_named(runs, "runs").items()
-    }
+    named = as_named(runs, "runs").items()
+    runs = {name: as_array(values, "runs", ndim=1).astype(float) for name, values in named}
     depth = max(len(values) for values in runs.values())
     if layers is None:
         layers = [f"layer {i + 1}" for i in range(depth)]

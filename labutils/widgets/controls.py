@@ -13,6 +13,8 @@ import ipywidgets
 from traitlets import Any, Float, Int, List, Unicode, Union, observe, validate
 
 HERE = Path(__file__).parent
+Controls = Mapping[str, ipywidgets.Widget]
+Action = Callable[[Controls], None]  # what a button does, or what comes before a drawing
 STYLE = (HERE / "explorer.css").read_text("utf-8")
 
 
@@ -99,7 +101,7 @@ def button(name: str) -> ipywidgets.Button:
     return ipywidgets.Button(description=name, layout={"width": "auto"})
 
 
-def move(name: str, by: int) -> Callable[[Mapping[str, ipywidgets.Widget]], None]:
+def move(name: str, by: int) -> Action:
     """Return what a button does that moves a slider, which stops at its ends.
 
     Args:

@@ -16,10 +16,8 @@ CLASSES = ("cat", "dog", "ship", "frog")
 SCORES = (2.0, 1.5, -1.0, 0.0)
 WEIGHTS = (60, 30, 0, 10)  # percent
 TARGETS = {
-    "cat, for sure": (1.0, 0.0, 0.0, 0.0),
-    "dog, for sure": (0.0, 1.0, 0.0, 0.0),
-    "ship, for sure": (0.0, 0.0, 1.0, 0.0),
-    "frog, for sure": (0.0, 0.0, 0.0, 1.0),
+    f"{sure}, for sure": tuple(float(name == sure) for name in CLASSES) for sure in CLASSES
+} | {
     "cat or dog, half each": (0.5, 0.5, 0.0, 0.0),
     "all four alike": (0.25, 0.25, 0.25, 0.25),
 }

@@ -11,7 +11,7 @@ from traitlets import Unicode
 
 from labutils.plotting.figure import Picture
 
-from .controls import HERE, STYLE, button
+from .controls import HERE, STYLE, Action, Controls, button
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -91,11 +91,11 @@ class Explorer:
     def __init__(
         self,
         title: str,
-        controls: Mapping[str, ipywidgets.Widget],
+        controls: Controls,
         draw: Callable[..., View],
         *,
-        adjust: Callable[[Mapping[str, ipywidgets.Widget]], None] | None = None,
-        buttons: Mapping[str, Callable[[Mapping[str, ipywidgets.Widget]], None]] | None = None,
+        adjust: Action | None = None,
+        buttons: Mapping[str, Action] | None = None,
         rows: list[list[str]] | None = None,
     ):
         self.title = title
@@ -110,7 +110,7 @@ class Explorer:
         self.buttons = {}
         for name, action in (buttons or {}).items():
             self.buttons[name] = button(name)
-            self.buttons[name].on_click(lambda _, action=action: self._clicked(action))
+            self.buttons[name].on_click(lambda _, action=action: self._update(action))
         self.box = ipywidgets.VBox([*self._rows(rows), self.screen])
 
     @property
@@ -132,30 +132,20 @@ class Explorer:
 
     def _changed(self, _) -> None:
         if not self._drawing:  # a control moved by `adjust` or a button belongs to this drawing
-            self._safely(lambda: None)
+            self._update()
 
-    def _clicked(self, action) -> None:
-        self._safely(lambda: action(self.controls))
-
-    def _safely(self, action: Callable[[], None]) -> None:
+    def _update(self, action: Action | None = None) -> None:
         """Act and draw; say in words what went wrong. The front end would lose the exception."""
         self._drawing = True
         try:
-            action()
+            if action:
+                action(self.controls)
             self.screen.show(self._view())
         except Exception as error:
-            self.failed(error)
+            advice = "The picture below is the last one that worked: move the control back, or run "
+            self.screen.fail(self.title, error, advice + "the cell again.")
         finally:
             self._drawing = False
-
-    def failed(self, error: Exception) -> None:
-        """Show an error in the explorer, and write where it happened to the browser's console."""
-        self.screen.fail(
-            self.title,
-            error,
-            "The picture below is the last one that worked: move the control back, or run the cell "
-            "again.",
-        )
 
     def _repr_mimebundle_(self, **_) -> dict:
         """The live explorer; its start state as a picture and text where no widget can be shown."""
