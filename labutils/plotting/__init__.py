@@ -4,19 +4,6 @@ Tensors, arrays and lists are all taken. What a picture says is computed from th
 alt text is as true as the picture. Nothing here touches matplotlib's settings, an open figure, or a
 random generator of the notebook's own.
 
-============= ========================================================================
-images        ``image_grid``, ``filters``, ``feature_maps``
-results       ``predictions``, ``mistakes``, ``confusion_matrix``, ``per_class_accuracy``
-bars          ``probability_bars``, ``value_bars``, ``bars_by_layer``, ``ensemble_bars``
-curves        ``function_curves``, ``why_not_mse``, ``double_softmax_gradient``,
-              ``activations_by_depth``
-runs          ``training_curves``, ``train_test_gap``, ``loss_by_step``
-windows       ``convolution_window``, ``receptive_field_stack``
-architectures ``network_volumes``, ``mlp_layers``, ``ilsvrc_timeline``
-grids         ``convolution_example``, ``pooling_example``, ``dropout_mask``
-concepts      ``score_probability_loss``, ``pipeline_steps``, ``batch_order``
-============= ========================================================================
-
 A picture of one's own is drawn with matplotlib as usual and ends in ``show(fig, alt=...)``. What
 the explorers of :mod:`labutils.widgets` draw too (windows, volumes) is SVG, on a ``sheet.Sheet``.
 """

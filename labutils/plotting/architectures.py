@@ -118,9 +118,7 @@ def mlp_layers(sizes, *, title="") -> None:
         if size > len(ys):
             write(axis, place, 0, "⋮", fontsize=16)
         write(axis, place, -5.4, f"{name}\n{size:,}", va="top", fontsize=10)
-    axis.set_xlim(-0.35, len(sizes) - 0.65)
-    axis.set_ylim(-7.6, 6.6)
-    bare(axis, equal=False)
+    bare(axis, (-0.35, len(sizes) - 0.65), (-7.6, 6.6), equal=False)
     panel_title(axis, title)
     chain = ", then ".join(f"{name} {size:,}" for size, name in zip(sizes, names, strict=True))
     said = f"Units by layer: {chain}; each is joined to all of the next layer"

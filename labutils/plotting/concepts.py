@@ -101,9 +101,7 @@ def pipeline_steps(highlight=None) -> None:
     line(axis, [start, start, end, end], [0, -0.2, -0.2, -0.06], DARK)
     axis.annotate("", (end, 0.02), (end, -0.08), arrowprops=arrow)
     write(axis, (start + end) / 2, -0.29, "again for every batch")
-    axis.set_xlim(-0.05, len(PIPELINE) - 0.1)
-    axis.set_ylim(-0.38, 0.95)
-    bare(axis, equal=False)
+    bare(axis, (-0.05, len(PIPELINE) - 0.1), (-0.38, 0.95), equal=False)
     said = [
         f"{len(PIPELINE)} steps: "
         + listing(f"{place}. {name} ({what})" for place, (name, what) in enumerate(PIPELINE, 1)),
@@ -148,9 +146,7 @@ def batch_order(batches, *, title="") -> None:
     said = []
     for axis, (name, given) in zip(axes, rows.items(), strict=True):
         _draw_batches(axis, given, highest)
-        axis.set_xlim(-0.1, max(widest, 16))
-        axis.set_ylim(-0.05, 1.05)
-        bare(axis, equal=False)
+        bare(axis, (-0.1, max(widest, 16)), (-0.05, 1.05), equal=False)
         axis.set_title(name, loc="left", fontweight="normal", fontsize=9)
         sizes = listing(str(len(batch)) for batch in given)
         first = next(batch for batch in given if batch)

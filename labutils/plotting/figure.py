@@ -99,9 +99,10 @@ def new_axes(rows: int, columns: int, height: float, width: float = WIDTH, **kwa
     return fig, list(fig.subplots(rows, columns, squeeze=False, **kwargs).flat)
 
 
-def bare(axis, equal: bool = True) -> None:
+def bare(axis, xlim, ylim, equal: bool = True) -> None:
     """Leave only the drawing: no ticks, frame or grid; by default a unit is as wide as high."""
     axis.set_axis_off()
+    axis.set(xlim=xlim, ylim=ylim)
     if equal:
         axis.set_aspect("equal", anchor="N")
 

@@ -54,9 +54,7 @@ def _draw_grids(title, grids, signs, *, outlined=None, crossed=None):
         x += widths[index] + gap
         if index < len(signs):
             write(axis, x - gap / 2, rows / 2, signs[index], fontsize=15)
-    axis.set_xlim(-0.2, width + 0.4)
-    axis.set_ylim(rows + 0.1, -0.9)
-    bare(axis)
+    bare(axis, (-0.2, width + 0.4), (rows + 0.1, -0.9))
     figure_title(fig, title)
     return fig
 

@@ -33,9 +33,7 @@ def tiles(images, titles=None, columns=8, title=""):
             write(axis, x + wide / 2, y - 3, titles[index], va="bottom", linespacing=1.15)
     if title:
         axis.text(0, 4, title, va="top", fontsize=11, weight="bold")
-    axis.set_xlim(0, width)
-    axis.set_ylim(height, 0)
-    bare(axis, equal=False)
+    bare(axis, (0, width), (height, 0), equal=False)
     axis.set_aspect("auto")
     return fig
 

@@ -26,18 +26,15 @@ def _draw_run(axis, values, color, **look) -> None:
     axis.plot(np.arange(1, len(values) + 1), values, color=color, **look)
 
 
-def _epoch_axis(axis) -> None:
+def _label_axes(axis, shares=False) -> None:
+    """Whole epochs to the right; heights that are ``shares`` in percent."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def _percent_axis(axis) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
-    axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+    if shares:
+        axis.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+        axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
 
 
 @series_style()
@@ -74,12 +71,9 @@ def training_curves(history, reference=None, *, title="") -> None:
         color = COLORS[names.index(name) % len(COLORS)] if own else REFERENCE
         for axis, key in zip(axes, ("train_loss", "test_accuracy"), strict=False):
             _draw_reference(axis, its, key, color)
-    panel_title(axes[0], "Loss")
-    if tested:
-        panel_title(axes[1], "Test accuracy")
-        _percent_axis(axes[1])
-    for axis in axes:
-        _epoch_axis(axis)
+    for axis, what in zip(axes, ("Loss", "Test accuracy"), strict=False):
+        panel_title(axis, what)
+        _label_axes(axis, shares=what != "Loss")
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower left", ncols=min(3, len(labels)))
     figure_title(fig, title)
@@ -160,7 +154,7 @@ def loss_by_step(losses, *, every=1, title="") -> None:
         steps = every * np.arange(1, points + 1)
         axis.plot(steps, means, label=name, markevery=max(1, points // 12))
         said.append(about(name, f"loss {change(means, fixed)} over {len(flat):,} mini-batches"))
-    if axis.get_legend_handles_labels()[0] and name:
+    if name:
         axis.legend()
     axis.set(xlabel="mini-batch", ylabel="loss" if every == 1 else f"mean loss of {every:,}")
     panel_title(axis, title)
@@ -189,7 +183,7 @@ def train_test_gap(histories, *, title="") -> None:
         axis.fill_between(epochs, test, train, **band)
         _draw_run(axis, train, BLUE, label="training images")
         _draw_run(axis, test, ORANGE, marker="s", linestyle="--", label="test images")
-        _epoch_axis(axis)
+        _label_axes(axis, shares=True)
         gaps = [100 * (high - low) for high, low in zip(train, test, strict=True)]
         panel_title(axis, about(name, f"gap {fixed(gaps[-1], 1)} points"))
         gap = change(gaps, lambda points: fixed(points, 1))
@@ -197,7 +191,6 @@ def train_test_gap(histories, *, title="") -> None:
         said.append(about(name, f"{ends}; the gap {gap} points"))
     for axis in axes[len(runs) :]:
         axis.remove()
-    _percent_axis(axes[0])
     axes[0].set_ylabel("accuracy")
     axes[0].legend()
     figure_title(fig, title)
