@@ -17,22 +17,12 @@ from pathlib import Path
 from benchmarks import exercise1, goal75, growth, memory, mnist, startup, suite, vgg
 from benchmarks.peers import PACKAGES, available
 from benchmarks.report import Report, machine
-from benchmarks.rows import Scale
+from benchmarks.rows import Group, Scale
 from labutils import data
 
-GROUPS = {
-    "exercise1_step": exercise1.Step,
-    "exercise1_test": exercise1.Test,
-    "exercise1_whole": exercise1.Whole,
-    "mnist_epoch": mnist.Epoch,
-    "vgg11_rate": vgg.VGG11,
-    "vgg16_rate": vgg.VGG16,
-    "vgg11_to_75": goal75.To75,
-    "memory": memory.Memory,
-    "import": startup.Import,
-    "first_plot": startup.FirstPlot,
-    "nbval": suite.Nbval,
-}
+GROUPS: dict[str, Group] = {}
+for module in (exercise1, mnist, vgg, goal75, memory, startup, suite):
+    GROUPS |= module.GROUPS
 GROWTH = "growth"
 RESULTS = Path(__file__).parent / "results"
 
@@ -66,7 +56,7 @@ def run(chosen: list[str], scale: Scale, folder: Path, keep: bool) -> int:
         print(
             f'Not installed, so not compared with: {", ".join(missing)} (pip install -e ".[bench]")'
         )
-    report = Report(folder, [row for group in GROUPS.values() for row in group.ROWS])
+    report = Report(folder, [row for group in GROUPS.values() for row in group.rows])
     try:
         for name in chosen:
             print(f"--- {name}", flush=True)
@@ -75,7 +65,7 @@ def run(chosen: list[str], scale: Scale, folder: Path, keep: bool) -> int:
                 report.write()
                 growth.draw(points, folder / "growth.png")
                 continue
-            rows = [row.name for row in GROUPS[name].ROWS]
+            rows = [row.name for row in GROUPS[name].rows]
             if not keep:
                 report.start_again(rows)
             begun = dataclasses.replace(scale, first=report.num_rounds(rows))

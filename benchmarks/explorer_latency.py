@@ -8,14 +8,9 @@ above 150 ms, or its 95th percentile above 300 ms.
 import argparse
 import statistics
 import sys
-import tempfile
-from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from labutils.course.chromium import ARGUMENTS, find_chromium
 from tests.browser.explorers import EXPLORERS, open_scratch, range_of
-from tests.browser.lab import NotebookPage, running_lab
+from tests.browser.lab import notebook_alone
 
 MEDIAN, P95 = 150, 300  # milliseconds
 # Answers, once, with the milliseconds from the next key in `range` to the next picture on screen.
@@ -56,13 +51,7 @@ def main() -> int:
     names = arguments.names or list(EXPLORERS)
     slow = False
     print(f"{'explorer':<20}{'moves':>6}{'median':>11}{'95 %':>11}{'largest':>11}")
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        running_lab(Path(scratch)) as lab,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        notebook = NotebookPage(browser.new_page(viewport={"width": 1280, "height": 900}), lab)
+    with notebook_alone(viewport={"width": 1280, "height": 900}) as notebook:
         explorers = open_scratch(notebook, [EXPLORERS[name].cell for name in names])
         for name, explorer in zip(names, explorers, strict=True):
             times = measure(notebook.page, explorer, EXPLORERS[name].slider, arguments.moves)
@@ -74,7 +63,6 @@ def main() -> int:
                 f"{name:<20}{len(times):>6}{median:>8.0f} ms{p95:>8.0f} ms{max(times):>8.0f} ms"
                 + ("  too slow" if late else "")
             )
-        browser.close()
     print(f"allowed: median {MEDIAN} ms, 95th percentile {P95} ms")
     return 1 if slow else 0
 

@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 
 MEGABYTE = 2**20
-PIPELINES = ("ours", "lecture")
 
 
 def run(environment: dict | None = None, **options) -> dict:
@@ -36,64 +35,41 @@ def wider_cnn(width: int):
     """Exercise 1's network with ``width`` times as many channels."""
     from torch import nn
 
-    return nn.Sequential(
-        nn.Conv2d(3, 8 * width, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(8 * width, 16 * width, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(16 * 8 * 8 * width, 10),
-    )
+    from labutils.training.models import vgg_features
+
+    features = vgg_features([8 * width, "M", 16 * width, "M"])
+    return nn.Sequential(*features, nn.Flatten(), nn.Linear(16 * 8 * 8 * width, 10))
 
 
-def noise(num_images: int):
-    """Return an ``ImageSet`` of noise."""
+def noise(num_images: int, side: int = 32, colours: int = 3):
+    """Return an ``ImageSet`` of noise, in CIFAR-10's shape or (one colour) MNIST's."""
     import torch
 
     from labutils.data import ImageSet
 
-    images = torch.randint(0, 256, (num_images, 32, 32, 3), dtype=torch.uint8)
-    labels = torch.randint(0, 10, (num_images,))
-    return ImageSet(images, labels, classes="0123456789", name="cifar10", source="noise")
+    shape = (num_images, side, side, colours) if colours > 1 else (num_images, side, side)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    labels = torch.arange(num_images) % 10
+    name = "cifar10" if colours > 1 else "mnist"
+    return ImageSet(images, labels, classes="0123456789", name=name, source="noise")
 
 
-def train(dataset, batch_size: int, width: int) -> float:
-    """Train an epoch our way; return its seconds."""
+def measure(
+    pipeline: str = "ours", images: int = 10_000, batch_size: int = 64, width: int = 1, folder=""
+) -> dict:
+    """Train on noise of so many images, or on the CIFAR-10 in ``folder``."""
+    from benchmarks import lecture, ours
     from labutils.training import recipes
 
-    recipe = dataclasses.replace(recipes.CNN_LOGITS["cpu"], batch_size=batch_size, num_epochs=1)
-    history = recipes.train(recipe, wider_cnn(width), dataset, verbose=False)
-    return history.seconds[0]
-
-
-def train_as_lecture(dataset, batch_size: int, width: int) -> float:
-    """Train an epoch on a torchvision dataset; return its seconds."""
-    import time
-
-    import torch
-    from torch.utils.data import DataLoader
-
-    from benchmarks import lecture
-
-    model = wider_cnn(width)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
-    loader = DataLoader(dataset, batch_size, shuffle=True)
-    start = time.perf_counter()
-    lecture.train_epoch(model, loader, optimizer)
-    return time.perf_counter() - start
-
-
-def measure(pipeline: str, images: int, batch_size: int, width: int, folder: str) -> dict:
-    """Train on noise of so many images, or on the dataset in ``folder``."""
-    from benchmarks import lecture
+    def train(dataset) -> float:
+        model = wider_cnn(width)
+        if pipeline == "lecture":
+            return lecture.epoch_seconds(model, dataset, batch_size, lr=0.001)
+        return ours.epoch_seconds(recipes.CNN_LOGITS["cpu"], dataset, model, batch_size=batch_size)
 
     few = noise(2 * batch_size)
-    if pipeline == "ours":
-        train(few, batch_size, width)
-    else:
-        train_as_lecture(lecture.dataset(few), batch_size, width)
+    train(lecture.dataset(few) if pipeline == "lecture" else few)
     program = _peak_mb()
     if folder and pipeline == "lecture":
         dataset, tests = (lecture.read_cifar10(folder, train=part) for part in (True, False))
@@ -102,9 +78,8 @@ def measure(pipeline: str, images: int, batch_size: int, width: int, folder: str
         dataset, tests = _load(folder) if folder else (noise(images), None)
         size, source = dataset.images.nbytes, dataset.source
         size += tests.images.nbytes if tests else 0
-    function = train if pipeline == "ours" else train_as_lecture
     return {
-        "seconds": function(dataset, batch_size, width),
+        "seconds": train(dataset),
         "program_mb": program,
         "peak_mb": max(_peak_mb() - program, resource.getpagesize() / MEGABYTE),
         "images_mb": size / MEGABYTE,
@@ -136,12 +111,12 @@ def _peak_mb() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pipeline", choices=PIPELINES, default="ours")
-    parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--width", type=int, default=1)
-    parser.add_argument("--folder", default="", help="load CIFAR-10 from there, instead of noise")
+    parser = argparse.ArgumentParser(description=__doc__, argument_default=argparse.SUPPRESS)
+    parser.add_argument("--pipeline", choices=["ours", "lecture"])
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--width", type=int)
+    parser.add_argument("--folder", help="load CIFAR-10 from there, instead of noise")
     print(json.dumps(measure(**vars(parser.parse_args()))))
 
 

@@ -7,6 +7,7 @@ drawn to ``growth.png`` beside it.
 from benchmarks import fresh
 from benchmarks.rows import Scale
 from labutils.plotting import figure
+from labutils.plotting.colors import BLUE, ORANGE
 
 START = {"images": 10_000, "batch_size": 64, "width": 1}
 AXES = {
@@ -50,33 +51,29 @@ def draw(points: dict, path) -> str:
 
     with figure.series_style():
         fig, axes = figure.new_axes(2, 3, height=4.6)
-        for i, (axis, line) in enumerate(points.items()):
-            values, seconds, megabytes = zip(*line, strict=True)
+        for column, (axis, line) in enumerate(points.items()):
+            values, *numbers = zip(*line, strict=True)
             memory = "memory for the images, MB" if axis == "images" else "memory in all, MB"
-            for row, numbers, title in ((0, seconds, "seconds an epoch"), (1, megabytes, memory)):
-                panel = axes[3 * row + i]
-                panel.plot(values, numbers, color=figure.BLUE, marker="o", linestyle="-")
+            for row, title in enumerate(("seconds an epoch", memory)):
+                panel = axes[3 * row + column]
+                panel.plot(values, numbers[row], color=BLUE, marker="o", linestyle="-")
                 panel.set_xscale("log")
-                panel.set_yscale("log" if row == 0 or axis == "images" else "linear")
                 panel.set_xticks(values, [f"{value:,.0f}" for value in values], rotation=45)
-                panel.minorticks_off()
-                if panel.get_yscale() == "log":
+                if row == 0 or axis == "images":
+                    panel.set_yscale("log")
                     panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                     panel.yaxis.set_major_formatter("{x:g}")
-                if panel.get_yscale() == "linear":
-                    panel.set_ylim(0, 1.1 * max(numbers))
+                else:
+                    panel.set_ylim(0, 1.1 * max(numbers[row]))
+                panel.minorticks_off()
                 figure.panel_title(panel, title)
                 panel.set_xlabel(NAMES[axis] if row else "")
             if axis == "images":
                 sizes = [value * IMAGE_MB for value in values]
-                axes[3].plot(values, sizes, color=figure.ORANGE, marker="", linestyle="--")
-                axes[3].annotate(
-                    "bytes of the images",
-                    (values[-1], sizes[0]),
-                    (0, 4),
-                    textcoords="offset points",
-                    ha="right",
-                    color=figure.ORANGE,
+                figure.line(panel, values, sizes, ORANGE, linestyle="--")
+                place = {"ha": "right", "va": "bottom", "color": ORANGE}
+                figure.write(
+                    panel, values[-1], sizes[0], "bytes of the images", away=(0, 4), **place
                 )
         fig.savefig(path, dpi=figure.DPI, bbox_inches="tight")
     return words(points)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from benchmarks.rows import timed
 from labutils.data import ImageSet
 
 
@@ -34,6 +35,19 @@ def loaders(train: ImageSet, test: ImageSet, batch_size: int, num_workers: int =
         DataLoader(dataset(train), batch_size, shuffle=True, num_workers=num_workers),
         DataLoader(dataset(test), batch_size, shuffle=False, num_workers=num_workers),
     )
+
+
+def sgd(model: nn.Module, lr: float, momentum: float = 0.9) -> torch.optim.Optimizer:
+    """Return the slides' optimizer."""
+    return torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
+
+
+def epoch_seconds(
+    model: nn.Module, dataset, batch_size: int, lr: float, momentum: float = 0.9, num_workers=0
+) -> float:
+    """Train an epoch; return its seconds."""
+    loader = DataLoader(dataset, batch_size, shuffle=True, num_workers=num_workers)
+    return timed(train_epoch, model, loader, sgd(model, lr, momentum))[0]
 
 
 def train_epoch(model: nn.Module, loader, optimizer, device="cpu") -> list[float]:

@@ -15,14 +15,13 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 LIMIT = 0.02
 CELL = """
-import contextlib
+import time
 import torch
 from labutils import data, training, widgets
 from labutils.training import models
-from labutils.training import load_reference
 
 train_data, test_data = data.load("cifar10", source="sample")
-reference = load_reference("cnn_logits")
+reference = training.load_reference("cnn_logits")
 training.in_watched_notebook = lambda: True
 
 def seconds(watched):
@@ -34,9 +33,9 @@ def seconds(watched):
     with widgets.live_training(reference) as live:
         def on_batch(progress):
             nonlocal in_calls
-            begin = training.time.perf_counter()
+            begin = time.perf_counter()
             stop = live(progress)
-            in_calls += training.time.perf_counter() - begin
+            in_calls += time.perf_counter() - begin
             return stop
         def nothing(progress):
             return False  # so that neither run has a progress bar
@@ -62,10 +61,8 @@ def main() -> int:
     source = CELL.replace("EPOCHS", str(arguments.epochs)).replace("PAIRS", str(arguments.pairs))
     notebook = new_notebook(cells=[new_code_cell(source)])
     NotebookClient(notebook, timeout=None, kernel_name="python3").execute(env=dict(os.environ))
-    outputs = [its for its in notebook.cells[0].outputs if its.output_type == "stream"]
-    lines = "".join(its.text for its in outputs if its.name == "stdout").splitlines()[
-        -arguments.pairs :
-    ]
+    said = [its.text for its in notebook.cells[0].outputs if its.get("name") == "stdout"]
+    lines = "".join(said).splitlines()[-arguments.pairs :]
     print(f"{'plain':>8}{'watched':>10}{'more':>9}{'in calls':>10}")
     shares = []
     for line in lines:

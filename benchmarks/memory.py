@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import fresh
-from benchmarks.rows import Row, Scale, in_turn
+from benchmarks.rows import Group, Row, Scale, in_turn
 from labutils.data.cifar10 import CIFAR10
 from tests import toy_data
 
@@ -29,40 +29,34 @@ LECTURE = Row(
 )  # fmt: skip
 
 
-class Memory:
-    ROWS = (*ROWS.values(), LECTURE)
+def measure(scale: Scale):
+    batch_size = 250
+    with tempfile.TemporaryDirectory() as root:
+        folders = write_cifar10(Path(root), per_batch=scale.pick(10_000, 100))
+        contestants = {
+            layout: lambda folder=folder: _ours(folder, batch_size)
+            for layout, folder in folders.items()
+        }
+        contestants["lecture"] = lambda: fresh.run(
+            pipeline="lecture", folder=folders["folder"], batch_size=batch_size
+        )
+        for out in in_turn(contestants, scale.rounds, warm_up=False):
+            measured = {
+                row.name: (out[layout]["peak_mb"], out[layout]["images_mb"])
+                for layout, row in ROWS.items()
+            }
+            measured[LECTURE.name] = (out["folder"]["peak_mb"], out["lecture"]["peak_mb"])
+            program = out["npz"]["program_mb"]
+            note = f"the program with its model needs {program:.0f} MB before any image"
+            yield measured | {"notes": {ROWS["npz"].name: note}}
 
-    @staticmethod
-    def measure(scale: Scale):
-        batch_size = 250
-        with tempfile.TemporaryDirectory() as root:
-            folders = write_cifar10(Path(root), per_batch=scale.pick(10_000, 100))
-            contestants = {layout: _ours(folders[layout], batch_size) for layout in ROWS}
-            contestants["lecture"] = lambda: fresh.run(
-                pipeline="lecture", folder=folders["folder"], batch_size=batch_size
-            )
-            for out in in_turn(contestants, scale.rounds, warm_up=False):
-                measured = {
-                    row.name: (out[layout]["peak_mb"], out[layout]["images_mb"])
-                    for layout, row in ROWS.items()
-                }
-                measured[LECTURE.name] = (out["folder"]["peak_mb"], out["lecture"]["peak_mb"])
-                program = out["npz"]["program_mb"]
-                note = f"the program with its model needs {program:.0f} MB before any image"
-                yield measured | {"notes": {ROWS["npz"].name: note}}
 
-
-def _ours(folder: Path, batch_size: int):
-    environment = {"LABUTILS_DATA_DIR": str(folder)}
-
-    def run():
-        out = fresh.run(environment, folder=folder, batch_size=batch_size)
-        expected = "npz" if folder.name == "npz" else "local"
-        if out["source"] != expected:
-            raise RuntimeError(f"{folder.name} was read as {out['source']}, expected {expected}")
-        return out
-
-    return run
+def _ours(folder: Path, batch_size: int) -> dict:
+    out = fresh.run({"LABUTILS_DATA_DIR": str(folder)}, folder=folder, batch_size=batch_size)
+    expected = "npz" if folder.name == "npz" else "local"
+    if out["source"] != expected:
+        raise RuntimeError(f"{folder.name} was read as {out['source']}, expected {expected}")
+    return out
 
 
 def write_cifar10(root: Path, per_batch: int) -> dict[str, Path]:
@@ -91,3 +85,6 @@ def write_cifar10(root: Path, per_batch: int) -> dict[str, Path]:
     for folder in folders.values():
         (folder / "about.json").write_text(about)
     return folders
+
+
+GROUPS = {"memory": Group((*ROWS.values(), LECTURE), measure)}

@@ -1,12 +1,11 @@
 """An epoch of notebook 02's MLP, batch 16: the lecture's pipeline against images in memory."""
 
 import dataclasses
-import time
 
 import torch
 
 from benchmarks import lecture, ours
-from benchmarks.rows import Row, Scale, in_turn
+from benchmarks.rows import Group, Row, Scale, in_turn, timed
 from labutils.device import seed_everything
 from labutils.training import models, recipes
 
@@ -18,33 +17,30 @@ EPOCH = Row("mnist_epoch", "an epoch of the MLP, batch 16", "lecture", "s", at_l
 SEED = 0
 
 
-class Epoch:
-    ROWS = (EPOCH,)
+def measure(scale: Scale):
+    train = ours.load("mnist", scale)[0].subset(scale.pick(60_000, 320))
+    losses = {}
 
-    @staticmethod
-    def measure(scale: Scale):
-        train, _ = ours.load("mnist", scale)
-        train = train.subset(scale.pick(60_000, 320))
-        losses = {}
+    def own():
+        seed_everything(SEED)
+        history = recipes.train(RECIPE, models.mlp(), train, verbose=False)
+        losses["ours"] = history.batch_loss[0]
+        return history.seconds[0]
 
-        def own():
-            seed_everything(SEED)
-            history = recipes.train(RECIPE, models.mlp(), train, verbose=False)
-            losses["ours"] = history.batch_loss[0]
-            return history.seconds[0]
+    def theirs():
+        seed_everything(SEED)
+        model = models.mlp()
+        loader, _ = lecture.loaders(train, train, RECIPE.batch_size)
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=RECIPE.lr, weight_decay=RECIPE.weight_decay
+        )
+        seconds, losses["lecture"] = timed(lecture.train_epoch, model, loader, optimizer)
+        return seconds
 
-        def theirs():
-            seed_everything(SEED)
-            model = models.mlp()
-            loader, _ = lecture.loaders(train, train, RECIPE.batch_size)
-            optimizer = torch.optim.Adam(
-                model.parameters(), lr=RECIPE.lr, weight_decay=RECIPE.weight_decay
-            )
-            start = time.perf_counter()
-            losses["lecture"] = lecture.train_epoch(model, loader, optimizer)
-            return time.perf_counter() - start
+    for seconds in in_turn({"ours": own, "lecture": theirs}, scale.rounds, warm_up=False):
+        mean, other = (sum(values) / len(values) for values in losses.values())
+        note = f"order replayed: mean loss of the epoch {mean:.4f} and {other:.4f}"
+        yield {EPOCH.name: (seconds["ours"], seconds["lecture"]), "notes": {EPOCH.name: note}}
 
-        for seconds in in_turn({"ours": own, "lecture": theirs}, scale.rounds, warm_up=False):
-            mean, other = (sum(values) / len(values) for values in losses.values())
-            note = f"order replayed: mean loss of the epoch {mean:.4f} and {other:.4f}"
-            yield {EPOCH.name: (seconds["ours"], seconds["lecture"]), "notes": {EPOCH.name: note}}
+
+GROUPS = {"mnist_epoch": Group((EPOCH,), measure)}

@@ -11,8 +11,8 @@ def load(name: str, scale) -> tuple[data.ImageSet, data.ImageSet]:
     return data.load(name, source="sample" if scale.quick else "full")
 
 
-def epoch_seconds(recipe, images: data.ImageSet, **changes) -> float:
-    """Train a new network for one epoch on these images; return the seconds."""
+def epoch_seconds(recipe, images: data.ImageSet, model=None, **changes) -> float:
+    """Train a new network (or this one) for one epoch on these images; return the seconds."""
     recipe = dataclasses.replace(recipe, num_epochs=1, num_images=None, **changes)
-    model = models.MODELS[recipe.model]()
+    model = model or models.MODELS[recipe.model]()
     return recipes.train(recipe, model, images, verbose=False).seconds[0]

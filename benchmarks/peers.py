@@ -6,6 +6,8 @@ are as the library has them. Needs ``pip install -e ".[bench]"``.
 """
 
 import contextlib
+import dataclasses
+import functools
 import importlib.util
 import io
 import logging
@@ -16,14 +18,37 @@ import warnings
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from benchmarks import lecture
+from benchmarks.rows import Row
+
 PACKAGES = {"fastai": "fastai", "Lightning": "pytorch_lightning"}
 
 
 def available() -> dict:
     """Return the epoch functions of the peers that are installed, by name."""
     functions = {"fastai": fastai_epoch, "Lightning": lightning_epoch}
-    there = {n for n, package in PACKAGES.items() if importlib.util.find_spec(package)}
-    return {name: function for name, function in functions.items() if name in there}
+    return {n: functions[n] for n, module in PACKAGES.items() if importlib.util.find_spec(module)}
+
+
+def rows(row: Row, group: str) -> dict[str, Row]:
+    """Return a row for each peer, by name, made of the row with the lecture: at least as fast."""
+    return {
+        name: dataclasses.replace(row, name=f"{group}_{name.lower()}", yardstick=name, at_least=1.0)
+        for name in PACKAGES
+    }
+
+
+def epochs(make, images, batch_size: int, lr: float, **lecture_options) -> dict:
+    """Return, by name, calls that train a new network (``make()``) and answer with the seconds.
+
+    They are the lecture's pipeline and the peers that are installed, all with momentum 0.9.
+    """
+    dataset = lecture.dataset(images)
+    functions = {"lecture": functools.partial(lecture.epoch_seconds, **lecture_options)}
+    return {
+        name: lambda function=function: function(make(), dataset, batch_size, lr, 0.9)
+        for name, function in (functions | available()).items()
+    }
 
 
 def fastai_epoch(model: nn.Module, dataset, batch_size: int, lr: float, momentum: float) -> float:

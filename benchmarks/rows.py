@@ -1,14 +1,16 @@
 """What a benchmark compares: rows, each ours against a yardstick, measured in rounds.
 
-A group of rows is a module with ``ROWS`` and a generator ``measure(scale)``. The generator measures
-ours and the yardsticks in turn, so that a busy machine disturbs all alike, and yields after every
-round a dictionary ``{name of a row: (ours, yardstick)}``; a row may be missing in a round. Under
-``"notes"`` it may yield, by row, words on what came out beside the two numbers.
+A group of rows has a generator, ``measure(scale)``. It measures ours and the yardsticks in turn, so
+that a busy machine disturbs all alike, and yields after every round a dictionary ``{name of a row:
+(ours, yardstick)}``; a row may be missing in a round. Under ``"notes"`` it may yield, by row, words
+on what came out beside the two numbers.
 """
 
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,20 @@ class Scale:
     def pick(self, full: int, quick: int) -> int:
         """Return the number of images (or epochs) for this run."""
         return quick if self.quick else full
+
+
+class Group(NamedTuple):
+    """Rows that are measured together."""
+
+    rows: tuple[Row, ...]
+    measure: Callable[[Scale], Iterator[dict]]
+
+
+def timed(function: Callable, *arguments) -> tuple[float, Any]:
+    """Call a function; return how many seconds it took, and its result."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
 
 
 def in_turn(

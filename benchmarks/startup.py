@@ -1,12 +1,13 @@
 """Waiting before the first result: ``import labutils``, and the first picture of a new kernel."""
 
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from jupyter_client.manager import KernelManager
 
-from benchmarks import import_cost
-from benchmarks.rows import Row, Scale, in_turn
+from benchmarks.rows import Group, Row, Scale, in_turn, timed
 
 IMPORT = Row("import", "import torch, labutils", "import torch", "s", "ours / theirs", at_most=1.1)
 PLOT = Row(
@@ -28,30 +29,20 @@ plt.show()
 """
 
 
-class Import:
-    ROWS = (IMPORT,)
+def group(row: Row, seconds: Callable[[str], float], ours: str, theirs: str) -> Group:
+    """Return the group of one row: the seconds of two pieces of code."""
 
-    @staticmethod
     def measure(scale: Scale):
-        contestants = {
-            name: lambda statement=statement: import_cost.seconds(statement)
-            for name, statement in import_cost.STATEMENTS.items()
-        }
-        for seconds in in_turn(contestants, scale.rounds, warm_up=not scale.quick):
-            yield {IMPORT.name: (seconds["torch and labutils"], seconds["torch"])}
+        contestants = {"ours": lambda: seconds(ours), "theirs": lambda: seconds(theirs)}
+        for answers in in_turn(contestants, scale.rounds, warm_up=not scale.quick):
+            yield {row.name: (answers["ours"], answers["theirs"])}
+
+    return Group((row,), measure)
 
 
-class FirstPlot:
-    ROWS = (PLOT,)
-
-    @staticmethod
-    def measure(scale: Scale):
-        contestants = {
-            "ours": lambda: seconds_to_picture(OUR_PLOT),
-            "plain": lambda: seconds_to_picture(PLAIN_PLOT),
-        }
-        for seconds in in_turn(contestants, scale.rounds, warm_up=not scale.quick):
-            yield {PLOT.name: (seconds["ours"], seconds["plain"])}
+def seconds_to_run(code: str) -> float:
+    """Return the wall time of a fresh interpreter that runs the code."""
+    return timed(lambda: subprocess.run([sys.executable, "-c", code], check=True))[0]
 
 
 def seconds_to_picture(code: str) -> float:
@@ -82,3 +73,9 @@ def seconds_to_picture(code: str) -> float:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+GROUPS = {
+    "import": group(IMPORT, seconds_to_run, IMPORT.title, IMPORT.yardstick),
+    "first_plot": group(PLOT, seconds_to_picture, OUR_PLOT, PLAIN_PLOT),
+}

@@ -5,14 +5,13 @@ training. Ours counts the floating-point operations of convolutions and linear l
 backward, as PyTorch's ``FlopCounterMode`` does.
 """
 
-import dataclasses
 import time
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import lecture, ours, peers
-from benchmarks.rows import Row, Scale, in_turn
+from benchmarks import ours, peers
+from benchmarks.rows import Group, Row, Scale, in_turn
 from labutils import speed
 from labutils.training import models, recipes
 
@@ -40,69 +39,40 @@ def product_rate(dtype: torch.dtype, size: int = SIZE) -> float:
     return times * 2 * size**3 / (time.perf_counter() - start) / 1e9
 
 
-def group(name: str, recipe, batch_size: int, num_batches: int, at_least: float):
+def group(recipe, batch_size: int, num_batches: int, at_least: float) -> Group:
     """Return the group of one network."""
-    recipe = dataclasses.replace(recipe, batch_size=batch_size, num_epochs=1, num_images=None)
-    about = f"{recipe.model.upper()} training, batch {batch_size}"
-    product = Row(
-        f"{name}_rate",
-        about,
-        f"product of {SIZE}² matrices",
-        "GFLOP/s",
-        "ours / theirs",
-        at_least=at_least,
-    )
-    slides = Row(f"{name}_lecture", about, "lecture's pipeline", "images/s", "ours / theirs")
-    rivals = {
-        peer: Row(f"{name}_{peer.lower()}", about, peer, "images/s", "ours / theirs", at_least=1.0)
-        for peer in peers.PACKAGES
-    }
+    name = recipe.model
+    title = f"{name.upper()} training, batch {batch_size}"
+    product = Row(f"{name}_rate", title, f"product of {SIZE}² matrices", "GFLOP/s",
+                  "ours / theirs", at_least=at_least)  # fmt: skip
+    slides = Row(f"{name}_lecture", title, "lecture's pipeline", "images/s", "ours / theirs")
+    rows = {"product": product, "lecture": slides} | peers.rows(slides, name)
 
-    class Group:
-        ROWS = (product, slides, *rivals.values())
+    def measure(scale: Scale):
+        size, images = scale.pick(batch_size, 4), scale.pick(num_batches * batch_size, 8)
+        train = ours.load("cifar10", scale)[0].subset(images)
+        dtype = speed.fast_dtype("cpu") or torch.float32
+        gflops = flops_per_image(name) / 1e9
+        contestants = peers.epochs(models.MODELS[name], train, size, LR) | {
+            "ours": lambda: ours.epoch_seconds(recipe, train, batch_size=size),
+            "product": lambda: product_rate(dtype, scale.pick(SIZE, 64)),
+        }
+        note = (
+            f"{gflops:.3f} GFLOP an image, in {str(dtype).removeprefix('torch.')}; the "
+            "lecture's pipeline and the peers compute in float32, their default"
+        )
+        for seconds in in_turn(contestants, scale.rounds):
+            mark = seconds.pop("product")
+            rates = {contestant: images / its for contestant, its in seconds.items()}
+            own = rates.pop("ours")
+            measured = {rows[other].name: (own, theirs) for other, theirs in rates.items()}
+            measured[product.name] = (own * gflops, mark)
+            yield measured | {"notes": {product.name: note}}
 
-        @staticmethod
-        def measure(scale: Scale):
-            train, _ = ours.load("cifar10", scale)
-            size, images = scale.pick(batch_size, 4), scale.pick(num_batches * batch_size, 8)
-            train = train.subset(images)
-            dataset, make = lecture.dataset(train), models.MODELS[recipe.model]
-            dtype = speed.fast_dtype("cpu") or torch.float32
-            gflops = flops_per_image(recipe.model) / 1e9
-
-            def own():
-                return images / ours.epoch_seconds(recipe, train, batch_size=size)
-
-            def by_lecture():
-                model = make()
-                loader, _ = lecture.loaders(train, train, size)
-                optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=0.9)
-                start = time.perf_counter()
-                lecture.train_epoch(model, loader, optimizer)
-                return images / (time.perf_counter() - start)
-
-            def by_peer(epoch):
-                return lambda: images / epoch(make(), dataset, size, LR, 0.9)
-
-            contestants = {
-                "ours": own,
-                product.name: lambda: product_rate(dtype, scale.pick(SIZE, 64)),
-                slides.name: by_lecture,
-            }
-            for peer, epoch in peers.available().items():
-                contestants[rivals[peer].name] = by_peer(epoch)
-            note = (
-                f"{gflops:.3f} GFLOP an image, in {str(dtype).removeprefix('torch.')}; the "
-                "lecture's pipeline and the peers compute in float32, their default"
-            )
-            for rates in in_turn(contestants, scale.rounds):
-                rate = rates.pop("ours")
-                measured = {key: (rate, theirs) for key, theirs in rates.items()}
-                measured[product.name] = (rate * gflops, rates[product.name])
-                yield measured | {"notes": {product.name: note}}
-
-    return Group
+    return Group(tuple(rows.values()), measure)
 
 
-VGG11 = group("vgg11", recipes.VGG11["cpu"], batch_size=128, num_batches=6, at_least=0.82)
-VGG16 = group("vgg16", recipes.VGG16["cpu"], batch_size=256, num_batches=3, at_least=0.80)
+GROUPS = {
+    "vgg11_rate": group(recipes.VGG11["cpu"], batch_size=128, num_batches=6, at_least=0.82),
+    "vgg16_rate": group(recipes.VGG16["cpu"], batch_size=256, num_batches=3, at_least=0.80),
+}

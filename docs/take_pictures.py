@@ -5,15 +5,13 @@ Chromium, as the browser tests do. What is seen is drawn by this repository: no 
 """
 
 import io
-import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Locator, sync_playwright
+from playwright.sync_api import Locator
 
-from labutils.course.chromium import ARGUMENTS, find_chromium
 from tests.browser.explorers import write_scratch
-from tests.browser.lab import LIGHT, NotebookPage, running_lab
+from tests.browser.lab import LIGHT, notebook_alone
 
 PICTURES = Path(__file__).parent / "pictures"
 VIEWPORT = {"width": 1240, "height": 900}
@@ -52,23 +50,18 @@ def take(cells: list[Locator], path: Path) -> None:
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        with running_lab(Path(scratch)) as lab:
-            browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-            page = browser.new_page(viewport=VIEWPORT, device_scale_factor=1.5)
-            notebook = NotebookPage(page, lab)
-            notebook.open(write_scratch(lab.folder, CELLS))
-            notebook.use_theme(LIGHT)
-            notebook.run_all()
-            page.locator(".labutils-screen img").wait_for()
-            notebook.show_whole()
-            # The cell that is selected has a frame and buttons: let it be the first one.
-            page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 0")
-            cells = page.locator(".jp-Notebook .jp-Cell").all()
-            take(cells[2:3], PICTURES / "explorer.png")
-            take(cells[4:6], PICTURES / "feedback.png")
-            notebook.close()
-            browser.close()
+    with notebook_alone(viewport=VIEWPORT, device_scale_factor=1.5) as notebook:
+        notebook.open(write_scratch(notebook.lab.folder, CELLS))
+        notebook.use_theme(LIGHT)
+        notebook.run_all()
+        notebook.page.locator(".labutils-screen img").wait_for()
+        notebook.show_whole()
+        # The cell that is selected has a frame and buttons: let it be the first one.
+        notebook.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 0")
+        cells = notebook.page.locator(".jp-Notebook .jp-Cell").all()
+        take(cells[2:3], PICTURES / "explorer.png")
+        take(cells[4:6], PICTURES / "feedback.png")
+        notebook.close()
 
 
 if __name__ == "__main__":

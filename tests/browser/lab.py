@@ -11,11 +11,15 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+from playwright.sync_api import sync_playwright
+
+from labutils.course.chromium import ARGUMENTS, find_chromium
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
@@ -209,3 +213,20 @@ class NotebookPage:
     def close(self) -> None:
         """Shut the kernel down, so that the next notebook has the machine for itself."""
         self.page.evaluate("jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
+
+
+@contextlib.contextmanager
+def notebook_alone(**settings) -> Iterator[NotebookPage]:
+    """A NotebookPage in a JupyterLab and a Chromium of its own, for commands that are no tests.
+
+    Args:
+        settings: of Playwright's ``new_page``, such as ``viewport``.
+    """
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        running_lab(Path(scratch)) as lab,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        yield NotebookPage(browser.new_page(**settings), lab)
+        browser.close()

@@ -10,6 +10,7 @@ and the package: the same command goes on where it was stopped.
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -21,6 +22,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from labutils import files
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "notebooks" / "solutions"
@@ -44,15 +47,19 @@ def main(arguments=None) -> int:
     notebooks = sorted(SOLUTIONS.glob("*.ipynb"))
     kept = ROOT / ".work" / "same_series" / fingerprint(notebooks)
     kept.mkdir(parents=True, exist_ok=True)
+
+    def run_or_read(task: tuple[int, Path]) -> dict:
+        number, path = task
+        record = kept / f"{path.stem}-{number}.json"
+        if not record.exists():
+            files.write_text(record, json.dumps(run(path), indent=1))
+        return json.loads(record.read_text())
+
+    series = []
     with ThreadPoolExecutor(options.workers) as pool:
-        runs = [
-            [pool.submit(run_or_read, path, kept / f"{path.stem}-{number}.json")
-             for path in notebooks]
-            for number in range(1, options.runs + 1)
-        ]  # fmt: skip
-        series = []
-        for number, tasks in enumerate(runs, start=1):
-            series.append([task.result() for task in tasks])
+        records = pool.map(run_or_read, itertools.product(range(1, options.runs + 1), notebooks))
+        for number in range(1, options.runs + 1):
+            series.append([next(records) for _ in notebooks])
             seconds = sum(record["seconds"] for record in series[-1])
             print(f"series {number}: {seconds:.0f} s in {len(notebooks)} notebooks", flush=True)
     return report(notebooks, series)
@@ -66,20 +73,10 @@ def fingerprint(notebooks: list[Path]) -> str:
         for cell in nbformat.read(path, as_version=4).cells
     ]
     digest = hashlib.sha256(json.dumps(cells).encode())
-    for path in sorted((ROOT / "labutils").rglob("*.py")):
-        digest.update(path.read_bytes())
-    for path in sorted((ROOT / "data" / "reference_runs").glob("*.json")):
-        digest.update(path.read_bytes())
+    for pattern in ("labutils/**/*.py", "data/reference_runs/*.json"):
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def run_or_read(path: Path, kept: Path) -> dict:
-    """Run a notebook, or read what an earlier run of it has kept."""
-    if not kept.exists():
-        part = kept.with_suffix(".part")
-        part.write_text(json.dumps(run(path), indent=1))
-        part.replace(kept)
-    return json.loads(kept.read_text())
 
 
 def run(path: Path) -> dict:
@@ -100,13 +97,13 @@ def run(path: Path) -> dict:
     return {
         "seconds": time.perf_counter() - began,
         "error": error,
-        "compared": {cell.id: compared(cell) for cell in code if not is_ignored(cell)},
+        "compared": {
+            cell.id: compared(cell)
+            for cell in code
+            if "nbval-ignore-output" not in cell.metadata.get("tags", [])
+        },
         "stderr": {cell.id: text for cell in code if (text := stream(cell, "stderr"))},
     }
-
-
-def is_ignored(cell) -> bool:
-    return "nbval-ignore-output" in cell.metadata.get("tags", [])
 
 
 def stream(cell, name: str) -> str:
@@ -134,20 +131,19 @@ def report(notebooks: list[Path], series: list[list[dict]]) -> int:
     problems = []
     for path, records in zip(notebooks, zip(*series, strict=True), strict=True):
         first = records[0]["compared"]
-        found = [[], []]
+        different, on_stderr = [], []
         for number, record in enumerate(records, start=1):
+            where = f"{path.stem}, run {number}"
             for cell, said in record["compared"].items():
                 if said != first[cell]:
-                    found[0].append(
-                        f"{path.stem}, run {number}, cell {cell}:\n  {first[cell]}\n  {said}"
-                    )
+                    different.append(f"{where}, cell {cell}:\n  {first[cell]}\n  {said}")
             for cell, said in record["stderr"].items():
-                found[1].append(f"{path.stem}, run {number}, cell {cell} on stderr:\n  {said}")
+                on_stderr.append(f"{where}, cell {cell} on stderr:\n  {said}")
             if record["error"]:
-                found[0].append(f"{path.stem}, run {number} stopped:\n{record['error']}")
-        different, on_stderr = map(len, found)
-        print(f"{path.stem:<28}{len(records):6}{len(first):16}{different:11}{on_stderr:11}")
-        problems += found[0] + found[1]
+                different.append(f"{where} stopped:\n{record['error']}")
+        counts = f"{len(records):6}{len(first):16}{len(different):11}{len(on_stderr):11}"
+        print(f"{path.stem:<28}{counts}")
+        problems += different + on_stderr
     print("".join(f"{problem}\n" for problem in problems), end="")
     print(f"{len(series)} series: {'NOT the same' if problems else 'all the same'}")
     return int(bool(problems))

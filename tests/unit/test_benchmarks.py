@@ -2,16 +2,17 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from torchvision import datasets
 
 from benchmarks import __main__ as command
 from benchmarks import fresh, growth, lecture, memory, startup
+from benchmarks.peers import PACKAGES
 from benchmarks.report import JSON, MARKDOWN, Report
 from benchmarks.rows import Row, in_turn, spread
 from labutils import data
@@ -21,18 +22,6 @@ from labutils.training import models, recipes
 ROOT = Path(__file__).parents[2]
 FASTER = Row("faster", "a step", "lecture", "ms", at_least=2.0)
 SMALLER = Row("smaller", "memory", "images", "MB", "ours / theirs", at_most=1.5)
-
-
-def noise(n, side=32, colours=3):
-    generator = torch.Generator().manual_seed(0)
-    shape = (n, side, side, colours) if colours > 1 else (n, side, side)
-    return data.ImageSet(
-        torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
-        torch.arange(n) % 10,
-        classes="0123456789",
-        name="cifar10" if colours > 1 else "mnist",
-        source="local",
-    )
 
 
 # --- rows and report --------------------------------------------------------------------------
@@ -81,7 +70,7 @@ def test_a_report_keeps_every_round_and_goes_on_from_its_file(tmp_path):
 
 
 def test_the_groups_names_are_their_rows_beginnings():
-    names = [row.name for group in command.GROUPS.values() for row in group.ROWS]
+    names = [row.name for group in command.GROUPS.values() for row in group.rows]
     assert len(names) == len(set(names))
 
 
@@ -97,7 +86,7 @@ def test_wrong_arguments_are_named(wrong, capsys):
 
 @pytest.mark.parametrize("colours", [1, 3])
 def test_the_lectures_dataset_gives_what_batches_gives(colours):
-    images = noise(20, colours=colours)
+    images = fresh.noise(20, colours=colours)
     _, loader = lecture.loaders(images, images, batch_size=8)
     scale = {} if colours == 3 else {"mean": 0, "std": 1}
     for (ours, y), (theirs, z) in zip(data.Batches(images, 8, **scale), loader, strict=True):
@@ -106,7 +95,7 @@ def test_the_lectures_dataset_gives_what_batches_gives(colours):
 
 def test_the_lectures_loop_and_ours_train_alike():
     recipe = recipes.CNN_DOUBLE_SOFTMAX["cpu"]
-    train, test = noise(160), noise(60)
+    train, test = fresh.noise(160), fresh.noise(60)
     seed_everything(3)
     model = models.cnn_softmax()
     history = recipes.train(recipe, model, train, test, verbose=False)
@@ -155,27 +144,39 @@ def test_growth_in_words_and_in_a_small_picture(tmp_path):
 
 
 def test_the_committed_report_is_of_the_rows_there_are():
-    report = Report(command.RESULTS, [r for g in command.GROUPS.values() for r in g.ROWS])
+    report = Report(command.RESULTS, [r for g in command.GROUPS.values() for r in g.rows])
     assert set(report.content["rows"]) <= set(report.rows)
     assert (command.RESULTS / MARKDOWN).read_text(encoding="utf-8") == report.markdown()
 
 
-def test_a_quick_run_measures_every_row(tmp_path):
-    """All but the notebooks' own suite, which this very run of pytest is part of."""
-    names = [name for name in [*command.GROUPS, command.GROWTH] if name != "nbval"]
-    out = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--out", str(tmp_path), *names],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert out.returncode == 0, out.stderr
+def test_a_quick_run_measures_every_row(tmp_path, monkeypatch):
+    """All but those that take seconds each, ``python -m benchmarks --quick`` runs them too."""
+
+    def run_here(environment=None, **options):  # instead of in a fresh process
+        for name, value in (environment or {}).items():
+            monkeypatch.setenv(name, value)
+        return fresh.measure(**options)
+
+    monkeypatch.setattr(fresh, "run", run_here)
+    # What it changes in a process of its own:
+    monkeypatch.setitem(data.SPECS, "cifar10", data.SPECS["cifar10"])
+    for module, name in (
+        (datasets.CIFAR10, "_check_integrity"),
+        (datasets.cifar, "check_integrity"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    names = ["exercise1_test", "exercise1_whole", "mnist_epoch", "vgg11_rate", "memory", "growth"]
+    assert command.main(["--quick", "--out", str(tmp_path), *names]) == 0
     saved = json.loads((tmp_path / JSON).read_text())
-    peers = {"fastai", "lightning"}
     for name in names[:-1]:
-        for row in command.GROUPS[name].ROWS:
-            if row.name.rpartition("_")[2] not in peers:  # they may not be installed
+        for row in command.GROUPS[name].rows:
+            if row.yardstick not in PACKAGES:  # they may not be installed
                 assert len(saved["rows"][row.name]["rounds"]) == 1
     assert set(saved["growth"]) == set(growth.AXES)
     assert (tmp_path / "growth.png").stat().st_size < 100_000
+
+
+def test_a_fresh_process_answers_with_its_numbers():
+    out = fresh.run(images=16, batch_size=8, width=2)
+    assert out["source"] == "noise" and out["images_mb"] == 16 * growth.IMAGE_MB
+    assert out["seconds"] > 0 and out["program_mb"] > 100
