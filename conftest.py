@@ -14,3 +14,11 @@ def pytest_collectstart(collector):
     """Notebooks are compared by what they say: text/plain and stdout."""
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("text/html", "stderr", "image/png", "image/svg+xml")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say once what was not run without a browser: a number of skipped tests tells nobody."""
+    skipped = [its for its in terminalreporter.getreports("skipped") if "browser" in its.nodeid]
+    if skipped:
+        reason = skipped[0].longrepr[2].removeprefix("Skipped: ")
+        terminalreporter.write_line(f"{len(skipped)} browser tests were skipped: {reason}")

@@ -34,10 +34,7 @@ STEP = Row("exercise1_step", "exercise 1, a training step", "lecture", "ms", at_
 STEPS = {
     "lecture": STEP,
     "PyTorch tutorial, 2 workers": dataclasses.replace(
-        STEP,
-        name="exercise1_step_tutorial",
-        yardstick="PyTorch tutorial, 2 workers",
-        at_least=None,
+        STEP, name="exercise1_step_tutorial", yardstick="PyTorch tutorial, 2 workers", at_least=None
     ),
 } | peers.rows(STEP, STEP.name)
 TEST = Row("exercise1_test", "exercise 1, a test on all test images", "lecture", "s", at_least=8.0)

@@ -157,6 +157,12 @@ class NotebookPage:
         Raises:
             playwright.sync_api.TimeoutError: they were not done within ``timeout`` seconds.
         """
+        self.start_all()
+        self.page.wait_for_function("window.allRun", timeout=1000 * timeout)
+        self.wait_for_idle()
+
+    def start_all(self) -> None:
+        """Run all cells without waiting; the page's ``window.allRun`` says when that is done."""
         self.page.evaluate(
             """() => {
                 window.allRun = false;
@@ -164,8 +170,6 @@ class NotebookPage:
                     .finally(() => { window.allRun = true; });
             }"""
         )
-        self.page.wait_for_function("window.allRun", timeout=1000 * timeout)
-        self.wait_for_idle()
 
     def wait_for_idle(self, timeout: float = 120) -> None:
         """Wait until the kernel has nothing to do."""

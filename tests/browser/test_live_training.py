@@ -41,13 +41,7 @@ def start(notebook, num_epochs: int):
     """Run the cells of such a training without waiting; return the output of its cell."""
     cells = [PREPARE, TRAIN.replace("EPOCHS", str(num_epochs)), NEXT]
     notebook.open(write_scratch(notebook.lab.folder, cells))
-    notebook.page.evaluate(
-        """() => {
-            window.allRun = false;
-            jupyterapp.commands.execute('notebook:run-all-cells')
-                .finally(() => { window.allRun = true; });
-        }"""
-    )
+    notebook.start_all()
     notebook.page.locator(".labutils-screen").wait_for(timeout=60_000)
     cell = notebook.page.locator(".jp-CodeCell").filter(has_text="live_training")
     return cell.locator(".jp-Cell-outputArea")

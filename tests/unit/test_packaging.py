@@ -6,8 +6,11 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+import conftest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -68,6 +71,17 @@ def test_no_dataset_is_committed():
     for path in _tracked():
         assert path.suffix not in {".npz", ".gz", ".pt", ".pkl"}, path
         assert path.stat().st_size < 3_000_000, f"{path} is too large for the repository"
+
+
+def test_skipped_browser_tests_are_said_once():
+    path, reason = "tests/browser/test_x.py", ("conftest.py", 1, "Skipped: no chromium")
+    skipped = [SimpleNamespace(nodeid=path, longrepr=reason)] * 2
+    skipped.append(SimpleNamespace(nodeid="tests/unit/test_x.py", longrepr=("", 1, "else")))
+    said = []
+    conftest.pytest_terminal_summary(
+        SimpleNamespace(getreports=lambda kind: skipped, write_line=said.append)
+    )
+    assert said == ["2 browser tests were skipped: no chromium"]
 
 
 def test_importing_labutils_loads_no_heavy_module():
