@@ -14,12 +14,27 @@ BUDGETS = ("smoke", "cpu", "gpu")
 
 
 def _available() -> list[str]:
-    names = ["cpu"]
-    if torch.backends.mps.is_available():
-        names.insert(0, "mps")
-    if torch.cuda.is_available():
-        names.insert(0, "cuda")
-    return names
+    """Return the devices that compute, the fastest first; say which one is there and does not."""
+    names = []
+    for name, is_available in (
+        ("cuda", torch.cuda.is_available),
+        ("mps", torch.backends.mps.is_available),
+    ):
+        try:
+            if is_available():
+                _compute_on(name)
+                names.append(name)
+        except Exception as error:  # old drivers and old GPUs fail in many ways
+            print(f"Warning: {name} is there, does not work ({_in_short(error)}), and is left out.")
+    return [*names, "cpu"]
+
+
+def _compute_on(name: str) -> None:
+    (torch.ones(2, device=name) + 1).tolist()
+
+
+def _in_short(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -32,6 +47,8 @@ def pick_device(name: str | None = None) -> torch.device:
         ValueError: the device asked for is unknown to PyTorch, or not in this machine.
     """
     asked = name or os.environ.get("LABUTILS_DEVICE", "").strip()
+    if asked == "cpu":  # then no other one is even looked at
+        return torch.device("cpu")
     available = _available()
     if not asked:
         return torch.device(available[0])
@@ -67,13 +84,23 @@ def describe_environment(device: torch.device) -> str:
     """Return one line for a notebook's setup cell: versions, device, how it computes."""
     where = f"{torch.get_num_threads()} CPU threads"
     if device.type == "cuda":
-        where = torch.cuda.get_device_name(device)
+        where = _ask(torch.cuda.get_device_name, device)
     elif device.type == "mps":
         where = "Apple GPU"
     return (
         f"Python {platform.python_version()} · torch {torch.__version__} · "
-        f"device {device.type} ({where}) · {speed.describe(device)}"
+        f"device {device.type} ({where}) · {_ask(speed.describe, device)}"
     )
+
+
+def _ask(question, device) -> str:
+    """Return what a device says of itself; one that breaks does not end a setup cell."""
+    try:
+        return question(device)
+    except ValueError:  # not the device's fault: a setting that cannot be
+        raise
+    except Exception as error:
+        return f"not known: {_in_short(error)}"
 
 
 def pick_budget(device: torch.device, is_sample: bool = False) -> str:

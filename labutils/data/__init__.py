@@ -250,7 +250,7 @@ def _folders() -> list[Path]:
     folders = []
     own = os.environ.get("LABUTILS_DATA_DIR", "").strip()
     if own:
-        folders.append(Path(own).expanduser())
+        folders.append(Path(os.path.expanduser(own)))
     repository = Path(__file__).parents[2]
     if (repository / "pyproject.toml").is_file() and (repository / "data").is_dir():
         folders.append(repository / "data")

@@ -252,7 +252,7 @@ def _own_mirrors() -> list[str]:
     for piece in text.split(","):
         piece = piece.strip()
         # A folder's name may hold spaces.
-        found += [piece] if os.path.isdir(Path(piece).expanduser()) else piece.split()
+        found += [piece] if os.path.isdir(os.path.expanduser(piece)) else piece.split()
     return [_folder(mirror) for mirror in found if mirror]
 
 
@@ -260,12 +260,13 @@ def _folder(mirror: str) -> str:
     """A folder written as ``file:///srv/data`` or ``~/data`` as a plain path; a URL as it is."""
     if mirror.startswith("file:"):
         return url2pathname(urlsplit(mirror).path)
-    return mirror if "://" in mirror else str(Path(mirror).expanduser())
+    return mirror if "://" in mirror else os.path.expanduser(mirror)
 
 
 def label(mirror: str) -> str:
     """A mirror's name for messages; a URL may hold a password, its host does not."""
-    return urlsplit(mirror).netloc.rpartition("@")[2] if "://" in mirror else mirror
+    _, is_url, place = mirror.partition("://")
+    return place.partition("/")[0].rpartition("@")[2] if is_url else mirror
 
 
 def _reason(error):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+ON_WINDOWS = os.name == "nt"
 MIN_PYTHON = (3, 11)
 # CIFAR-10's archive, its unpacked batches and a VGG16 checkpoint fit in this.
 MIN_FREE_GIB = 2.0
@@ -17,7 +18,6 @@ MIN_FREE_GIB = 2.0
 PACKAGES = {
     "torch": "tensors and networks",
     "torchvision": "datasets and reference networks",
-    "jupyterlab": "opening the notebooks",
     "ipywidgets": "the explorers",
     "anywidget": "the explorers' sliders and pictures",
     "matplotlib": "the pictures",
@@ -28,75 +28,102 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; ``advice`` says what to do when it failed."""
+    """One line of the report; ``advice`` says what to do if it is not OK.
 
-    ok: bool
+    ``ok`` is ``None`` for what may be as it is.
+    """
+
+    ok: bool | None
     what: str
     advice: str = ""
 
     def __str__(self) -> str:
-        line = f"[{'OK' if self.ok else 'FAIL'}] {self.what}"
-        return line if self.ok else f"{line}\n       -> {self.advice}"
+        mark = {True: "OK", False: "FAIL", None: "--"}[self.ok]
+        advice = "" if self.ok else f"\n       -> {self.advice}"
+        return f"[{mark}] {self.what}{advice}"
 
 
 def examine() -> Iterator[Finding]:
-    """Yield the findings, cheapest first."""
-    yield _python()
-    for package, purpose in PACKAGES.items():
-        yield _package(package, purpose)
-    yield _torchvision_fits()
-    yield _device()
-    yield _disk()
-    yield from _data()
+    """Yield the findings, cheapest first. An examination that breaks off is a finding, too."""
+    for look_at in (_python, _packages, _torchvision_fits, _device, _disk, _data):
+        try:
+            yield from look_at()
+        except Exception as error:
+            what = f"{look_at.__name__.strip('_')}: {type(error).__name__}"
+            yield Finding(False, what, str(error))
 
 
-def _python() -> Finding:
+def _install() -> str:
+    """Return the commands that install the series here, as the README has them."""
+    if _has_make():
+        return "`make env`"
+    unix = "`python3 -m venv .venv`, `. .venv/bin/activate`"
+    windows = r"`py -m venv .venv`, `.venv\Scripts\activate`"
+    pip = "`python -m pip install -c constraints.txt -e .`"
+    return f"{windows if ON_WINDOWS else unix}, {pip}"
+
+
+def _has_make() -> bool:
+    return not ON_WINDOWS and shutil.which("make") is not None
+
+
+def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     wanted = ".".join(map(str, MIN_PYTHON))
-    return Finding(
+    yield Finding(
         sys.version_info >= MIN_PYTHON,
         f"Python {version} at {sys.executable}",
-        f"The series needs Python {wanted} or newer: install it, delete .venv, run `make env`.",
+        f"The series needs Python {wanted} or newer: install it, delete .venv, run {_install()}.",
     )
 
 
-def _package(name: str, purpose: str) -> Finding:
-    try:
-        return Finding(True, f"{name} {importlib.metadata.version(name)} ({purpose})")
-    except importlib.metadata.PackageNotFoundError:
-        return Finding(
-            False,
-            f"{name} is missing ({purpose})",
-            "Run `make env` (or `pip install -e .` with the Python above) in the repository.",
+def _packages() -> Iterator[Finding]:
+    for name, purpose in PACKAGES.items():
+        version = _version(name)
+        yield Finding(
+            version is not None,
+            f"{name} {version or 'is missing'} ({purpose})",
+            f"In the repository, run {_install()}.",
         )
+    version = _version("jupyterlab")
+    yield Finding(
+        True if version else None,
+        f"jupyterlab {version or 'is not here'} (opening the notebooks)",
+        "Colab and editors with notebooks do without. Else: `python -m pip install jupyterlab`.",
+    )
 
 
-def _torchvision_fits() -> Finding:
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except Exception:  # it is not there, or its folder is damaged
+        return None
+
+
+def _torchvision_fits() -> Iterator[Finding]:
     try:
         import torchvision  # noqa: F401  (a build that does not match torch's fails right here)
     except Exception as error:
-        return Finding(
+        yield Finding(
             False,
             f"torchvision does not load: {type(error).__name__}: {error}",
             "Its build does not match torch's. Reinstall both together: "
-            "`pip install --force-reinstall torch torchvision`.",
+            "`python -m pip install --force-reinstall torch torchvision`.",
         )
-    return Finding(True, "torchvision loads beside torch")
+    else:
+        yield Finding(True, "torchvision loads beside torch")
 
 
-def _device() -> Finding:
-    try:
-        from labutils.device import describe_environment, pick_device
+def _device() -> Iterator[Finding]:
+    from labutils.device import describe_environment, pick_device
 
-        return Finding(True, describe_environment(pick_device()))
-    except (ValueError, ImportError) as error:
-        return Finding(False, "device", str(error))
+    yield Finding(True, describe_environment(pick_device()))
 
 
-def _disk() -> Finding:
+def _disk() -> Iterator[Finding]:
     where = Path.cwd()
     free = shutil.disk_usage(where).free / 2**30
-    return Finding(
+    yield Finding(
         free >= MIN_FREE_GIB,
         f"{free:.1f} GiB free in {where}",
         f"At least {MIN_FREE_GIB:g} GiB are wanted for datasets and checkpoints: free some, or "
@@ -105,26 +132,19 @@ def _disk() -> Finding:
 
 
 def _data() -> Iterator[Finding]:
-    try:
-        from labutils import data
-    except ImportError as error:
-        yield Finding(False, "datasets", f"labutils.data does not load: {error}")
-        return
-    configured = os.environ.get("LABUTILS_DATA_DIR")
-    if configured:
-        yield _configured_folder(Path(configured).expanduser())
+    from labutils import data
+
+    if os.environ.get("LABUTILS_DATA_DIR"):
+        yield _configured_folder(data.data_folders()[0][0])
     for folder, state in data.data_folders():
         yield Finding(True, f"data folder {folder}: {state}")
     for name in data.NAMES:
-        try:
-            yield Finding(True, f"{name}: {data.describe_sources(name)}")
-        except (ValueError, OSError) as error:
-            yield Finding(False, name, str(error))
+        yield Finding(True, f"{name}: {data.describe_sources(name)}")
 
 
 def _configured_folder(folder: Path) -> Finding:
     """LABUTILS_DATA_DIR must be readable; a read-only one (JupyterHub) will do if filled."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         try:
             folder.mkdir(parents=True)
         except OSError as error:
@@ -153,9 +173,11 @@ def main(arguments: argparse.Namespace) -> int:
     failed = 0
     for finding in examine():
         print(finding, flush=True)
-        failed += not finding.ok
+        failed += finding.ok is False
     if failed:
         print(f"\n{failed} of these need your attention, see the arrows.")
         return 1
-    print("\nAll is well. `make lab` opens the notebooks.")
+    print("\nAll is well.")
+    if _version("jupyterlab"):
+        print(f"`{'make lab' if _has_make() else 'jupyter lab notebooks/'}` opens the notebooks.")
     return 0

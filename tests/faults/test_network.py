@@ -2,11 +2,14 @@
 
 import contextlib
 import datetime
+import os
 import re
 import socket
 import sys
 import time
 
+import certifi
+import pycurl
 import pytest
 import trustme
 
@@ -49,7 +52,8 @@ def test_a_name_server_that_does_not_answer_costs_no_more(mirrors, monkeypatch, 
 
 
 def test_a_url_that_is_none_is_a_failure_of_that_mirror(server, mirrors, capsys):
-    mirrors("http://sp ace.example/", "gopher://old.example/", "http://ä:x/", server.url("good"))
+    odd = ("http://sp ace.example/", "gopher://old.example/", "http://ä:x/", "http://[x/")
+    mirrors(*odd, server.url("good"))
     assert data.load("mnist")[0].source == "downloaded"
     assert "old.example: " in capsys.readouterr().out
 
@@ -169,15 +173,40 @@ def test_a_certificate_that_proves_nothing(name, authority, files, mirrors, caps
     assert "let SSL_CERT_FILE name its certificate" in said
 
 
-def test_a_certificate_file_that_is_not_there_is_named(
-    authority, files, mirrors, monkeypatch, capsys
+@pytest.mark.parametrize("given", ["/no/such/file.pem", os.devnull])
+def test_a_certificate_file_that_is_none_is_named(
+    given, authority, files, mirrors, monkeypatch, capsys
 ):
-    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", given)
     with serve(files, authority.issue_cert("127.0.0.1")) as server:
         mirrors(server.url("good"))
         assert data.load("mnist")[0].is_sample
     said = capsys.readouterr().out
-    assert "/no/such/file.pem" in said and "SSL_CERT_FILE" in said
+    assert given in said and "SSL_CERT_FILE" in said
+
+
+@pytest.mark.parametrize("build", ["takes certificates", "takes a path", "is older still"])
+@pytest.mark.parametrize("named_by", ["certifi", "SSL_CERT_FILE"])
+def test_certificates_may_lie_in_a_folder_with_any_letters(
+    build, named_by, files, mirrors, tmp_path, monkeypatch
+):
+    """C:\\Users\\김민지: libcurl reads a path in an encoding of its own, or as ASCII only."""
+    authority, path = trustme.CA(), tmp_path / "김민지" / "cacert.pem"
+    path.parent.mkdir()
+    authority.cert_pem.write_to_path(path)
+    for variable in transfer.CERTIFICATES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(certifi, "where", lambda: str(path))
+    if named_by == "SSL_CERT_FILE":
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        monkeypatch.delattr(certifi, "where")
+    if build == "takes a path":  # what such builds of libcurl say of an option they do not know
+        monkeypatch.setattr(pycurl, "CAINFO_BLOB", 40_000)
+    if build == "is older still":
+        monkeypatch.delattr(pycurl, "CAINFO_BLOB")
+    with serve(files, authority.issue_cert("127.0.0.1")) as server:
+        mirrors(server.url("good"))
+        assert data.load("mnist")[0].source == "downloaded"
 
 
 def test_a_plain_server_behind_https_is_a_failure_of_that_mirror(server, mirrors, capsys):
@@ -192,4 +221,15 @@ def test_without_pycurl_the_message_says_so(server, mirrors, monkeypatch, capsys
     monkeypatch.delitem(sys.modules, "labutils.data.transfer")
     monkeypatch.delattr(data, "transfer")
     assert data.load("mnist")[0].is_sample
-    assert "pip install pycurl" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "pip install pycurl" in said and said.count("pycurl (") == 1
+    assert "no network" not in said
+
+
+def test_a_knock_that_breaks_is_not_for_want_of_a_network(server, mirrors, monkeypatch):
+    def broken(url):
+        raise UnicodeEncodeError("ascii", "김", 0, 1, "not in range")
+
+    monkeypatch.setattr(transfer, "_knock", broken)
+    mirrors(server.url("good"))
+    assert data.load("mnist")[0].source == "downloaded"

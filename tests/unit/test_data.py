@@ -369,6 +369,23 @@ def test_folder_that_cannot_be_created_or_written(store, drawn, monkeypatch, tmp
     assert drawn == [None]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX error codes")
+def test_a_folder_that_cannot_even_be_looked_at(store, drawn, monkeypatch, tmp_path, capsys):
+    """As on a drive that is dead: the first question about it fails, and not with "not there"."""
+    folder = tmp_path / ("x" * 300)
+    monkeypatch.setattr(data, "_folders", lambda: [folder])
+    assert data.load("cifar10")[0].is_sample
+    assert f"{folder} cannot be written to (File name too long)" in capsys.readouterr().out
+    assert "download of" in data.describe_sources("cifar10")
+    assert data.data_folders() == [(folder, "not there yet")]
+
+
+def test_a_drive_that_does_not_exist(monkeypatch):
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    monkeypatch.setattr(data, "_folders", lambda: [Path("/drive/data")])
+    assert data.data_folders()[0][1] == "not there, and cannot be created"
+
+
 READ_ONLY = """
 import os, sys
 from pathlib import Path

@@ -3,12 +3,17 @@
 import importlib.metadata
 import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
 from labutils import __main__ as commands
 from labutils.tools import doctor
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -31,24 +36,82 @@ def test_a_sound_machine_gets_only_ok_lines(capsys):
         assert word in text
 
 
-def test_a_missing_package_fails_and_says_what_to_do(capsys, monkeypatch):
+@pytest.fixture
+def missing(monkeypatch):
+    """Call it with the name of a package: it is not installed then."""
     real = importlib.metadata.version
 
-    def version(name):
-        if name == "ipywidgets":
-            raise importlib.metadata.PackageNotFoundError(name)
-        return real(name)
+    def remove(package):
+        def version(name):
+            if name == package:
+                raise importlib.metadata.PackageNotFoundError(name)
+            return real(name)
 
-    monkeypatch.setattr(importlib.metadata, "version", version)
+        monkeypatch.setattr(importlib.metadata, "version", version)
+
+    return remove
+
+
+@pytest.mark.parametrize("package", ["ipywidgets", "pycurl"])
+def test_a_missing_package_fails_and_says_what_to_do(package, capsys, missing, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    missing(package)
     status, text = _report(capsys)
     assert status == 1
-    assert "[FAIL] ipywidgets is missing" in text and "make env" in text
+    assert f"[FAIL] {package} is missing" in text and "make env" in text
     assert "1 of these" in text
+
+
+def test_without_jupyterlab_the_notebooks_open_elsewhere(capsys, missing):
+    missing("jupyterlab")
+    status, text = _report(capsys)
+    assert status == 0 and text.endswith("All is well.\n")
+    assert "[--] jupyterlab is not here" in text and "Colab" in text
+
+
+@pytest.mark.parametrize(
+    "windows, make, expected",
+    [
+        (False, True, ["`make env`"]),
+        (False, False, ["`python3 -m venv .venv`", "`. .venv/bin/activate`"]),
+        (True, True, ["`py -m venv .venv`", r"`.venv\Scripts\activate`"]),
+        (True, False, ["`python -m pip install -c constraints.txt -e .`"]),
+    ],
+)
+def test_the_advice_is_that_of_the_readme_for_this_system(monkeypatch, windows, make, expected):
+    monkeypatch.setattr(doctor, "ON_WINDOWS", windows)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/make" if make else None)
+    advice = doctor._install()
+    assert all(command in advice for command in expected)
+    assert ("make" in advice) == (make and not windows)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for command in advice.split("`")[1::2]:
+        assert command in readme or command == "make env"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error"), TypeError("bfloat16"), OSError()])
+def test_an_examination_that_breaks_off_does_not_end_the_report(capsys, monkeypatch, error):
+    def broken():
+        raise error
+
+    monkeypatch.setattr("labutils.device.pick_device", broken)
+    status, text = _report(capsys)
+    assert status == 1 and f"[FAIL] device: {type(error).__name__}" in text
+    assert "GiB free" in text and "mnist" in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp949", "cp1252", "utf-8"])
+def test_no_letter_is_too_much_for_a_console(encoding):
+    code = r"import labutils; print('90 % · 3 × 3 ✓ 김민지 \udcff')"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(b"90 % ") and b"?" in run.stdout
 
 
 def test_an_old_python_fails(monkeypatch):
     monkeypatch.setattr(doctor, "MIN_PYTHON", (99, 0))
-    finding = doctor._python()
+    [finding] = doctor._python()
     assert not finding.ok and "needs Python 99.0" in str(finding)
 
 
