@@ -100,7 +100,7 @@ def the_class() -> list[Student]:
     def with_(**changed) -> dict[str, str]:
         return right(3) | {name: source for name, source in changed.items()}
 
-    students = [Student(f"blank_{i}", {}, 0) for i in range(4)]
+    students = [Student(f"blank_{i}", {}, 0) for i in range(3)]
     students += [Student(f"right_{i}", right(i), 9) for i in range(6)]
     for i in range(24):
         answers = right(i)
@@ -172,6 +172,7 @@ def the_class() -> list[Student]:
         Student("stripped_blank", {}, 0, change=strip),
         Student("pass_for_check", {}, 0, change=replace_checks),
         Student("forged_labutils", {}, 0, write=forged),
+        Student("forged_report", {"softmax": _FORGES}, 0, look=True),
         # --- names as Colab and learning platforms give them ---
         Student("colab", right(5), 9, file="{student}/Copy of " + NAME + ".ipynb"),
         Student("lms_1234", right(1), 9, file="{student}_" + NAME + " (1).ipynb"),
@@ -236,6 +237,22 @@ def warn():
 warn()
 
 
+"""
+_FORGES = """
+from IPython import get_ipython
+from IPython.display import display
+
+
+def forge(info=None):
+    kind = "application/vnd.labutils.result+json"
+    display({kind: {"passed": True, "done": True, "message": "Right.", "hint": ""}}, raw=True)
+
+
+get_ipython().events.register("pre_run_cell", forge)
+
+
+def softmax(z):
+    return z
 """
 _STUBS: dict[str, str] = {}
 
@@ -339,7 +356,7 @@ def main() -> int:
                 faults.append(f"graded twice: {set(killed) & set(again)}")
             killed += again
         two = time.perf_counter() - begin
-        table = (out / "grades.csv").read_text()
+        table = (out / "grades.csv").read_text("utf-8-sig")
         rows = list(csv.DictReader(table.splitlines()))
         seconds = sorted(
             json.loads(p.read_text())["record"]["seconds"] for p in out.glob("records/*.json")
@@ -361,7 +378,7 @@ def main() -> int:
             begin = time.perf_counter()
             follow(start(folder, Path(scratch) / "out1", 1, arguments.time_limit))
             one = time.perf_counter() - begin
-            same = (Path(scratch) / "out1" / "grades.csv").read_text() == table
+            same = (Path(scratch) / "out1" / "grades.csv").read_text("utf-8-sig") == table
             print(f"one at a time: {one:.0f} s; speed-up {one / two:.2f}; same table: {same}")
             if not same:
                 faults.append("killed and continued gives another table")

@@ -86,6 +86,9 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text whole or not at all: in UTF-8, with the same bytes on every system."""
+    """Write a text whole or not at all: in UTF-8, with the same bytes on every system.
+
+    Half a surrogate pair becomes an escape, which means the same in JSON.
+    """
     with replacing(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", "backslashreplace"))

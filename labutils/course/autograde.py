@@ -74,7 +74,8 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         notebook = nbformat.reads(path.read_text("utf-8-sig"), as_version=4)
         for cell in notebook.cells:
-            cell.source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+            source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+            cell.source = source.encode("utf-8", "replace").decode()  # half a surrogate pair
             cell.metadata = cell.get("metadata") or NotebookNode()
             if cell.cell_type == "code":
                 cell.outputs = cell.get("outputs") or []
@@ -91,9 +92,10 @@ def _finding(name: str, run: Run) -> tuple[dict, list[str]]:
     It is right where the check's cell ended well *and* the check reported so once. An answer that
     only shows a report of its own scores nothing.
     """
-    parts = [run.replies.get(f"{part}-{name}", _STOPPED) for part in ("answer", "check")]
+    replies = [r for id, r in run.replies.items() if id.startswith(f"answer-{name}-")]
+    replies.append(run.replies.get(f"check-{name}", _STOPPED))
     results = run.results.get(f"result-{name}", [])
-    passed = parts[1]["status"] == "ok"
+    passed = replies[-1]["status"] == "ok"
     if len(results) == 1 and results[0]["passed"] == passed:
         found = results[0]
         status = "right" if passed else "wrong" if found["done"] else "blank"
@@ -101,7 +103,7 @@ def _finding(name: str, run: Run) -> tuple[dict, list[str]]:
     if passed or len(results) > 1:
         message = "How its check ended and what it reported do not agree."
         return {"status": "error", "message": message, "hint": ""}, [f"{name}: {message}"]
-    error = next(p for p in parts if p["status"] != "ok")
+    error = next(r for r in replies if r["status"] != "ok")
     kind = error.get("ename", "Error")
     message = f"{kind}: {error.get('evalue', '')}".splitlines()[0][:300]
     hint = _KNOWN.get(kind, "The answer's own cell stopped with an error.")

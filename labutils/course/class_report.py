@@ -22,7 +22,8 @@ def write_all(out: Path, records: list[dict], exercises: dict[str, Iterable[str]
         records: one per student and notebook, sorted; see :mod:`labutils.course.grade`.
         exercises: the exercises of each notebook, in order.
     """
-    write_text(out / "grades.csv", grades_csv(records, exercises))
+    # Excel takes a table for one in the system's own encoding where no mark says UTF-8.
+    write_text(out / "grades.csv", "\ufeff" + grades_csv(records, exercises))
     for name in ("report.md", "report.html"):
         write_text(out / name, report(name, records, exercises))
 
@@ -50,7 +51,7 @@ def grades_csv(records: list[dict], exercises: dict[str, Iterable[str]]) -> str:
 
 def _cell(text: str) -> str:
     """No formula: a spreadsheet would run what a file name or an error message begins with."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text
+    return "'" + text if text.startswith(tuple("=+-@\t\r＝＋－＠")) else text
 
 
 def _number(value) -> str:

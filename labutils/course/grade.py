@@ -9,7 +9,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import nbformat
 
 from labutils.course import class_report, submissions
 from labutils.course.autograde import Job, grade
+from labutils.course.names import as_file_name, readable
 from labutils.course.notebook_text import as_text
 from labutils.course.rebuild import exercise_points
 from labutils.course.submissions import Submission
@@ -46,19 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    arguments.out.mkdir(parents=True, exist_ok=True)
     try:
+        _choose_short_temporary_folder()
+        arguments.out.mkdir(parents=True, exist_ok=True)
         with lock(arguments.out / ".lock"):
             return grade_class(arguments)
     except Locked:
-        print(f"Another run is grading into {arguments.out}.", file=sys.stderr)
-        return 2
+        why = f"Another run is grading into {arguments.out}."
     except GradeError as error:
-        print(error, file=sys.stderr)
-        return 2
+        why = str(error)
+    except OSError as error:
+        why = f"Grading stopped ({error}). Is {arguments.out} a folder that can be written to?"
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where this one stopped.", file=sys.stderr)
         return 130
+    print(why, file=sys.stderr)
+    return 2
 
 
 def grade_class(arguments: argparse.Namespace) -> int:
@@ -67,17 +70,17 @@ def grade_class(arguments: argparse.Namespace) -> int:
         raise GradeError(f"There is no folder {arguments.submissions}.")
     templates = _templates(arguments.notebooks)
     only = _chosen(arguments.notebook, templates)
-    found = submissions.find(arguments.submissions, templates, only)
+    found = submissions.find(arguments.submissions, templates, only, arguments.out)
     if not found:
-        raise GradeError(f"There are no notebooks in {arguments.submissions}.")
+        raise GradeError(f"There is nothing in {arguments.submissions}.")
     records_folder = arguments.out / "records"
-    with tempfile.TemporaryDirectory(prefix="g-", dir=_short_folder()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="g-") as scratch:
         class_ = _Class(arguments, templates, Path(scratch))
         records, to_grade = {}, {}
         for submission in found:
             key = _key(submission)
             written = _read_record(records_folder / f"{key}.json")
-            if submission.look:
+            if not submission.readable:
                 records[key] = _ungraded()
             elif written and written["digest"] == class_.digest(submission):
                 records[key] = written["record"]
@@ -130,7 +133,9 @@ class _Class:
         from labutils.checks.frame.timelimit import WALL_FACTOR
 
         out = self.arguments.out.resolve()
-        place = out / "annotated" / _safe(submission.student) / f"{submission.notebook}.ipynb"
+        place = (
+            out / "annotated" / as_file_name(submission.student) / f"{submission.notebook}.ipynb"
+        )
         longest = max(EXERCISES[name].seconds for name in self.points[submission.notebook])
         return Job(
             template=self.texts[submission.notebook],
@@ -177,7 +182,7 @@ class _Class:
         return record | {
             "student": submission.student,
             "notebook": submission.notebook,
-            "file": submission.path.name if submission.path else "",
+            "file": readable(submission.path.name) if submission.path else "",
             "max_points": self.most(submission.notebook),
             "notes": submission.notes + record["notes"],
             "look": submission.look + record["look"],
@@ -286,14 +291,8 @@ def _digest_of_checks() -> str:
     return digest.hexdigest()
 
 
-def _safe(name: str) -> str:
-    """A name as a file name on any system; different names stay different."""
-    plain = re.sub(r"[^\w .-]", "_", name)[:80].strip(" .") or "_"
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 def _key(submission: Submission) -> str:
-    return _safe(f"{submission.student}--{submission.notebook}")
+    return as_file_name(f"{submission.student}--{submission.notebook}")
 
 
 def _read_record(path: Path) -> dict | None:
@@ -303,6 +302,10 @@ def _read_record(path: Path) -> dict | None:
         return None
 
 
-def _short_folder() -> str | None:
-    """The path of a Unix socket may have about 100 characters."""
-    return "/tmp" if len(tempfile.gettempdir()) > 45 and Path("/tmp").is_dir() else None
+def _choose_short_temporary_folder() -> None:
+    """The sockets of kernels and of multiprocessing lie in the temporary folder, and the path of
+    a Unix socket may have about 100 bytes."""
+    if os.name == "posix" and len(os.fsencode(tempfile.gettempdir())) > 45:
+        if not os.access("/tmp", os.W_OK):
+            raise GradeError(f"{tempfile.gettempdir()} is too long: set TMPDIR to a short path.")
+        tempfile.tempdir = "/tmp"

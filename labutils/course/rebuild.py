@@ -26,8 +26,8 @@ class Rebuilt:
     """The notebook to grade, and how it came about.
 
     Attributes:
-        notebook: imports and helpers, answer and check of each exercise. Its cells have the ids
-            ``answer-NAME``, ``check-NAME`` and ``result-NAME``.
+        notebook: imports and helpers, answer and check of each exercise. The ids of its cells are
+            ``answer-NAME-0`` and so on, ``check-NAME`` and ``result-NAME``.
         answers: index of each exercise's cell in the submission; None where there is none.
         notes: what was put right, for the record.
         look: what a person should look at.
@@ -58,8 +58,13 @@ def exercise_points(template: NotebookNode) -> dict[str, float]:
 def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
     """Build the grading notebook of one submission from the released notebook."""
     names = list(exercise_points(template))
-    cells = [c if c.cell_type == "code" else None for c in submission.cells]
-    parsed = [None if c is None else statements(c.source) for c in cells]
+    parsed = [statements(c.source) for c in submission.cells]
+    cells = [  # what defines something is code, even where one key made another cell of it
+        c
+        if c.cell_type == "code" or grade_id(c) in names or any(s.defines for s in p or [])
+        else None
+        for c, p in zip(submission.cells, parsed, strict=True)
+    ]
     rebuilt = Rebuilt(new_notebook())
     for name in names:
         stub = next(c for c in template.cells if grade_id(c) == name)
@@ -78,14 +83,19 @@ def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
             source = cell.source if place is None else cells[place].source
             before = [s for where, s in extras if s.defines or place is None or where < place]
             pool = [*given, *before]
-            uses = frozenset().union(*(s.uses for s in statements(source) or []))
+            answer = statements(source)
+            uses = frozenset().union(*(s.uses for s in answer or []))
             chosen = [s for s in needed(pool, uses) if id(s) not in done]
             done.update(map(id, chosen))
             own = [s.source for s in chosen if s not in given]
             _append(rebuilt, "\n".join(s.source for s in chosen if s in given))
-            for statement in own:  # one that fails must not take the others with it
+            # Each on its own: one that only works where it was written (Colab's drive, a path)
+            # must not take the others with it.
+            for statement in own:
                 _append(rebuilt, statement)
-            _append(rebuilt, source, f"answer-{name}")
+            parts = [source] if answer is None else [s.source for s in answer]
+            for number, part in enumerate(parts):
+                _append(rebuilt, part, f"answer-{name}-{number}")
             if found := _SUSPICIOUS.search("\n".join([*own, source])):
                 rebuilt.look.append(f"the answer to {name} mentions {found.group()!r}.")
         elif name.startswith("check-"):
@@ -125,8 +135,16 @@ def _find_answer(name, stub, cells, parsed, rebuilt: Rebuilt) -> int | None:
     if found and not tagged:
         rebuilt.notes.append(f"{name} was found by its name, in a cell without nbgrader's mark.")
     if not found and not blank:
-        rebuilt.notes.append(f"the cell of {name} was deleted.")
-    return found[-1] if found else blank[-1] if blank else None
+        there = any(c is not None and grade_id(c) == name for c in cells)
+        why = "gives it no value" if there else "was deleted"
+        rebuilt.notes.append(f"the cell of {name} {why}.")
+    place = (found or blank or [None])[-1]
+    if found and cells[place].cell_type != "code":
+        rebuilt.notes.append(f"{name} stands in a {cells[place].cell_type} cell: graded as code.")
+    if found and cells[place].source.lstrip().startswith("%%"):
+        magic = cells[place].source.split()[0]
+        rebuilt.notes.append(f"{name} stands below {magic}: graded without it.")
+    return place
 
 
 def _defines(cell_statements: list[Statement] | None, name: str) -> bool:

@@ -2,20 +2,20 @@
 
 A class comes as a folder: with one notebook per student, named as a learning platform or Colab
 names downloads (``anna_b_12345_03_cifar10_cnn (1).ipynb``), or with one folder per student.
+Everything that lies there gets into the table, if only to be looked at.
 """
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labutils.course import names
 from labutils.course.autograde import read_notebook
 from labutils.course.rebuild import exercise_points, grade_id
 from labutils.course.slices import statements
 
 _TOO_LARGE = 100 * 2**20
-_COPY = re.compile(r"^(copy of|kopie von|copie de|copia de)\s+", re.IGNORECASE)
-_NUMBER = re.compile(r"\s*\((\d+)\)$|-(\d{1,2})$")
+_NOT_HANDED_IN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # left by systems and by Jupyter
 
 
 @dataclass
@@ -23,12 +23,13 @@ class Submission:
     """One file, or one student without one.
 
     Attributes:
-        student: as the file or folder is named.
+        student: as the file or folder is named; begins with ``?`` where that cannot be told.
         notebook: name without ``.ipynb``; empty where it cannot be told.
-        path: the file that is graded; None where there is none.
+        path: the file; None where there is none.
         digest: of its content.
-        look: why a person should look at it; then it is not graded.
+        look: why a person should look at it.
         notes: what was decided on the way.
+        readable: is it one of the series' notebooks, which can be graded?
     """
 
     student: str
@@ -37,80 +38,85 @@ class Submission:
     digest: str = ""
     look: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    readable: bool = False
 
 
-def find(folder: Path, templates: dict, only: str | None = None) -> list[Submission]:
-    """Everything handed in under ``folder``, one entry per student and notebook, sorted.
+def find(
+    folder: Path, templates: dict, only: str | None = None, out: Path | None = None
+) -> list[Submission]:
+    """Return what was handed in under ``folder``, one entry per student and notebook, sorted.
 
     Args:
         templates: the released notebooks by name.
         only: the one notebook that is asked for; others are left out.
+        out: the folder of results, which nobody handed in.
     """
-    found: dict[tuple[str, str], list[Submission]] = {}
-    students = set()
+    handed_in = _by_student(folder, templates, out)
+    chosen: list[Submission] = []
+    others: dict[str, str] = {}  # what is no notebook
+    for student, paths in handed_in.items():
+        read = {path: _identify(path, student, templates) for path in paths}
+        rest = [names.readable(path.name) for path, submission in read.items() if not submission]
+        others[student] = ", ".join(rest[:5]) + ", ..." * (len(rest) > 5)
+        mine: dict[str, list[Submission]] = {}
+        for submission in filter(None, read.values()):
+            if only in (None, submission.notebook) or not submission.notebook:
+                mine.setdefault(submission.notebook, []).append(submission)
+        chosen += map(_latest, mine.values())
+
+    notebooks = {only} if only else {s.notebook for s in chosen if s.notebook} or {""}
+    _complete(chosen, notebooks)
+    for submission in chosen:
+        if others[submission.student]:
+            submission.notes.append(f"also handed in: {others[submission.student]}.")
+    chosen += _missing(chosen, others, notebooks)
+    for submission in chosen:
+        paths = handed_in[submission.student]
+        if not all(names.is_readable(path.relative_to(folder).parts[0]) for path in paths):
+            submission.look.append(f"the file's name is no UTF-8: is it {submission.student}?")
+    return sorted(chosen, key=lambda s: (s.notebook, s.student))
+
+
+def _by_student(folder: Path, templates: dict, out: Path | None) -> dict[str, list[Path]]:
+    """The files of each student; an empty list for an empty folder."""
+    found: dict[str, list[Path]] = {}
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__MACOSX")):
+        if entry.name.startswith(_NOT_HANDED_IN) or (out and entry.resolve() == out.resolve()):
             continue
         if entry.is_dir():
-            student = _clean(entry.name.split("_assignsubmission_")[0])
-            files = [
-                p
-                for p in sorted(entry.rglob("*.ipynb"))
-                if not any(
-                    part.startswith((".", "__MACOSX")) for part in p.relative_to(entry).parts
-                )
-            ]
-            students.add(student)
-        elif entry.suffix == ".ipynb":
-            student, files = _student_of_file(entry.stem, templates), [entry]
-            students.add(student)
+            student, files = names.student_of_folder(entry.name), sorted(entry.rglob("*"))
         else:
-            continue
-        for path in files:
-            submission = _identify(path, student, templates)
-            if only in (None, submission.notebook) or not submission.notebook:
-                found.setdefault((student, submission.notebook), []).append(submission)
-    chosen = [_latest(several) for several in found.values()]
-    return sorted(
-        [*_complete(chosen, students, only), *_missing(chosen, students, only)],
-        key=lambda s: (s.notebook, s.student),
-    )
+            student = names.student_of_file(entry.name, templates)
+            student, files = student or f"? {names.readable(entry.name)}", [entry]
+        found.setdefault(student, []).extend(
+            path
+            for path in files
+            if path.is_file()
+            and not any(p.startswith(_NOT_HANDED_IN) for p in path.relative_to(folder).parts)
+        )
+    return found
 
 
-def _clean(name: str) -> str:
-    return re.sub(r"[\x00-\x1f/\\]", "", name).strip(" _-.") or "?"
-
-
-def _student_of_file(stem: str, templates: dict) -> str:
-    """The student's part of a file name: what is left without the notebook's own name."""
-    stem = _COPY.sub("", _NUMBER.sub("", stem))
-    for name in templates:
-        at = stem.lower().find(name.lower())
-        if at >= 0:
-            rest = stem[:at] + stem[at + len(name) :]
-            return _clean(_COPY.sub("", _NUMBER.sub("", rest)))
-    return _clean(stem)
-
-
-def _identify(path: Path, student: str, templates: dict) -> Submission:
-    submission = Submission(student, path=path)
-    named = [n for n in templates if n.lower() in path.stem.lower()]
-    submission.notebook = named[0] if named else ""
+def _identify(path: Path, student: str, templates: dict) -> Submission | None:
+    """Read one file; None where it is no notebook and is not called one."""
+    submission = Submission(student, names.notebook_of_file(path.name, templates), path)
+    shown, called_one = names.readable(path.name), ".ipynb" in path.name.lower()
     try:
         if path.stat().st_size > _TOO_LARGE:
             raise ValueError(f"the file has more than {_TOO_LARGE >> 20} MB")
         submission.digest = hashlib.sha256(path.read_bytes()).hexdigest()
         notebook = read_notebook(path)
     except (ValueError, OSError) as error:
-        submission.look.append(f"{path.name}: {error}.")
-        return submission
-    submission.notebook = _by_ids(notebook, templates) or submission.notebook or _by_names(
-        notebook, templates
-    )  # fmt: skip
+        submission.look.append(f"{shown}: {error}.")
+        return submission if called_one else None
+    submission.notebook = (
+        _by_ids(notebook, templates) or submission.notebook or _by_names(notebook, templates)
+    )
+    submission.readable = bool(submission.notebook)
     if not submission.notebook:
-        submission.look.append(f"{path.name}: it is none of the series' notebooks.")
-    if student == "?":
-        submission.look.append(f"{path.name}: the file name does not say whose it is.")
+        submission.look.append(f"{shown}: it is none of the series' notebooks.")
+    if student.startswith("?"):
+        submission.look.append(f"{shown}: the file name does not say whose it is.")
     return submission
 
 
@@ -120,9 +126,9 @@ def _by_ids(notebook, templates: dict) -> str:
 
 
 def _by_names(notebook, templates: dict) -> str:
-    parsed = [statements(c.source) or [] for c in notebook.cells if c.cell_type == "code"]
-    names = set().union(*(s.binds for some in parsed for s in some if s.defines))
-    return _most({n: len(names & set(exercise_points(t))) for n, t in templates.items()})
+    parsed = [statements(cell.source) or [] for cell in notebook.cells]
+    defined = set().union(*(s.binds for some in parsed for s in some if s.defines))
+    return _most({n: len(defined & set(exercise_points(t))) for n, t in templates.items()})
 
 
 def _most(scores: dict[str, int]) -> str:
@@ -131,38 +137,40 @@ def _most(scores: dict[str, int]) -> str:
 
 
 def _latest(several: list[Submission]) -> Submission:
-    """Of several files of one student for one notebook, the readable one with the highest
-    number in its name, ``(2)``, and then the youngest."""
+    """Of several files of one student for one notebook, the readable one with the latest time or
+    the highest number in its name, and then the youngest."""
 
     def age(submission: Submission):
-        numbers = _NUMBER.search(submission.path.stem)
-        number = int(numbers.group(1) or numbers.group(2)) if numbers else 0
-        return not submission.look, number, submission.path.stat().st_mtime_ns, submission.path
+        path = submission.path
+        return submission.readable, names.version(path.name), path.stat().st_mtime_ns, path
 
-    latest = max(several, key=age)
-    if len(several) > 1:
-        latest.notes.append(f"{len(several)} files for this notebook: graded {latest.path.name}.")
+    *older, latest = sorted(several, key=age)
+    if older:
+        left = ", ".join(names.readable(s.path.name) for s in older)
+        graded = names.readable(latest.path.name)
+        latest.notes.append(f"{len(several)} files for this notebook: graded {graded}, not {left}.")
     return latest
 
 
-def _complete(chosen: list[Submission], students: set[str], only: str | None):
-    """Say of a file that cannot be read which notebook it must have been, if there is but one."""
-    notebooks = {s.notebook for s in chosen if s.notebook}
-    single = only or (notebooks.pop() if len(notebooks) == 1 else "")
+def _complete(chosen: list[Submission], notebooks: set[str]) -> None:
+    """Say of a file that cannot be told which notebook it must have been, if there is but one."""
+    single = next(iter(notebooks)) if len(notebooks) == 1 else ""
     has = {(s.student, s.notebook) for s in chosen}
     for submission in chosen:
         if not submission.notebook and (submission.student, single) not in has:
             submission.notebook = single
-    return chosen
 
 
-def _missing(chosen: list[Submission], students: set[str], only: str | None) -> list[Submission]:
+def _missing(
+    chosen: list[Submission], others: dict[str, str], notebooks: set[str]
+) -> list[Submission]:
     """Students who handed in something else, or nothing that is a notebook."""
-    notebooks = {only} if only else {s.notebook for s in chosen if s.notebook}
     has = {(s.student, s.notebook) for s in chosen}
+    unknown = {s.student for s in chosen if s.student.startswith("?")}
     return [
-        Submission(student, notebook, look=["there is no file for this notebook."])
+        Submission(student, notebook, look=[f"there is no file for this notebook{only}."])
+        for student, rest in others.items()
+        for only in [rest and f", only {rest}"]
         for notebook in notebooks
-        for student in students
-        if (student, notebook) not in has
+        if (student, notebook) not in has and student not in unknown
     ]

@@ -2,18 +2,23 @@
 
 import argparse
 import csv
+import io
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from labutils.course import autograde, class_report, grade, rebuild, slices, submissions
+from labutils import __main__ as commands
+from labutils.course import autograde, class_report, grade, names, rebuild, slices, submissions
 from labutils.course.sandbox import Run
 
 from . import fake_grading
@@ -61,11 +66,39 @@ def test_statements_know_what_they_bind_and_use():
     assert four.binds == {"b"} and four.uses == {"a"} and four.source == "b = a"
 
 
+@pytest.mark.parametrize(
+    "source, binds, uses",
+    [
+        # From Python 3.12 on, symtable counts x as a name of the scope around.
+        ("w = [x / y for x in range(9)]", "w", "range y"),
+        ("w = {x: z for x in x for z in x if (last := z)}", "w last", "x"),
+        ("f = lambda x, y=x: x + y + z", "f", "x z"),
+        (
+            "class A(B):\n    n = 1\n    m = n\n    def f(self): return n, [k for k in self]",
+            "A",
+            "B n",
+        ),
+        ("def f(x):\n    global n\n    n = x\n    def g(): nonlocal x; x = m", "f", "n m"),
+        ("def f(x: T, *y, z=d, **k) -> R: return x, y, z, k", "f", "T R d"),
+        ("try:\n    import a.b, c as d\nexcept E as e:\n    e", "a d e", "E e"),
+        ("match p:\n    case [A(), *rest] | {**rest}: n += 1", "rest n", "p A"),
+        ("del a, b.c, d[e]", "a", "b d e"),
+        ("from a import *", "*", ""),
+    ],
+)
+def test_names_are_told_alike_on_every_python(source, binds, uses):
+    (statement,) = slices.statements(source)
+    assert (statement.binds, statement.uses) == (set(binds.split()), set(uses.split()))
+
+
 def test_cells_that_are_not_python_have_no_statements():
     assert slices.statements("def f(:") is None
-    assert [s.binds for s in slices.statements("%%time\nx = 1\n!ls\n%matplotlib inline")][0] == {
-        "x"
-    }
+
+
+@pytest.mark.parametrize("magic", ["time", "capture", "writefile a.py", "script python", "debug"])
+def test_below_a_cells_magic_stands_python(magic):
+    found = slices.statements(f"\n%%{magic}\nx = 1\n!ls\n%matplotlib inline")
+    assert found[0].binds == {"x"} and len(found) == 3
 
 
 def test_only_what_is_needed_is_chosen_in_order():
@@ -123,6 +156,41 @@ def test_a_deleted_answer_is_a_blank_one(template, notebook):
     assert "the cell of softmax was deleted." in built.notes
 
 
+@pytest.mark.parametrize(
+    "kind, above, said",
+    [("markdown", "", "a markdown cell"), ("raw", "", "a raw cell")]
+    + [("code", m, m) for m in ("%%writefile", "%%script", "%%debug", "%%prun", "%%timeit")],
+)
+@pytest.mark.parametrize("tagged", [True, False])
+def test_an_answer_in_a_cell_that_does_not_define_it_counts(
+    template, notebook, kind, above, said, tagged
+):
+    answer = "def softmax(z):\n    return z.softmax(-1)"
+    cell = _cell(notebook, "softmax")
+    cell.cell_type, cell.source = kind, f"{above} x\n{answer}" if above else answer
+    if not tagged:
+        cell.metadata.clear()
+    built = rebuild.rebuild(template, notebook)
+    assert answer in _sources(built) and said in built.notes[-1]
+
+
+def test_the_true_reason_is_given_where_there_is_no_answer(template, notebook):
+    _cell(notebook, "softmax").source = "def soft_max(z):\n    return z.softmax(-1)"
+    assert "the cell of softmax gives it no value." in rebuild.rebuild(template, notebook).notes
+
+
+def test_statements_beside_an_answer_stand_alone_and_fail_alone(template, notebook):
+    answer = "def softmax(z):\n    return z.softmax(-1) * SCALE * ONES[0]"
+    mount = 'from google.colab import drive\ndrive.mount("/content/drive")\nimport sys'
+    _cell(notebook, "softmax").source = f"{mount}\n{answer}"
+    name = "F"  # of the released notebook: as a loop's own name it is the student's
+    _add(notebook, "softmax", f"SCALE = 1\nONES = [1.0 for {name} in range(9)]\nopen('data')")
+    sources = _sources(rebuild.rebuild(template, notebook))
+    for alone in (*mount.split("\n"), answer, "SCALE = 1", "ONES = [1.0 for F in range(9)]"):
+        assert alone in sources
+    assert not any("open(" in source for source in sources)
+
+
 def test_an_answer_that_reaches_for_the_reference_is_looked_at(template, notebook):
     _cell(
         notebook, "softmax"
@@ -163,18 +231,99 @@ def test_students_and_notebooks_are_recognised(template, notebook, tmp_path):
     (tmp_path / f"emil_{NAME}.ipynb").write_text('{"cells": [')
     (tmp_path / "fritz").mkdir()
     (tmp_path / "notes.txt").write_text("")
+    unknown = "? Copy of 02_mnist_mlp.ipynb"
     found = {(s.student, s.notebook): s for s in submissions.find(tmp_path, templates) if s.path}
     assert set(found) == {
-        ("anna_b_12345", NAME), ("?", "02_mnist_mlp"), ("Ben Meyer_77", NAME),
+        ("anna_b_12345", NAME), (unknown, "02_mnist_mlp"), ("Ben Meyer_77", NAME),
         ("carla", "02_mnist_mlp"), ("dora", ""), ("emil", NAME),
     }  # fmt: skip
     anna = found["anna_b_12345", NAME]
     assert anna.path.stem.endswith("(1)") and "2 files" in anna.notes[0]
-    assert "whose it is" in found["?", "02_mnist_mlp"].look[0]
+    assert "whose it is" in found[unknown, "02_mnist_mlp"].look[0]
     assert "no readable notebook" in found["emil", NAME].look[0]
     assert "none of the series" in found["dora", ""].look[0]
     missing = submissions.find(tmp_path, templates, NAME)
-    assert {s.student for s in missing if s.path is None} == {"?", "carla", "fritz"}
+    assert {s.student for s in missing if s.path is None} == {unknown, "carla", "fritz", "notes"}
+    assert "only notes.txt" in next(s.look[0] for s in missing if s.student == "notes")
+
+
+TWO = "02_mnist_mlp"
+# Student -> files, with ONE and TWO for the names of the notebooks. What ends in a slash is an
+# empty folder, what has ipynb or "homework" in its name a notebook, all else something else.
+ODD_NAMES = {
+    "browser": ["browser_ONE.ipynb", "browser_ONE (1).ipynb", "browser_ONE (12).ipynb"],
+    "lab": ["lab_ONE.ipynb", "lab_ONE-Copy1.ipynb", "lab_TWO-Copy2.ipynb"],
+    "windows": ["windows_ONE - Copy.ipynb", "windows_ONE - Copy (2).ipynb",
+                "windows_ONE - 복사본.ipynb", "windows_TWO - Kopie.ipynb"],
+    "macos": ["macos_ONE copy.ipynb", "macos_ONE copy 2.ipynb", "macos_TWO 복사본 2.ipynb"],
+    "linux": ["linux_ONE (copy).ipynb", "linux_ONE (another copy).ipynb", "linux_TWO (사본).ipynb"],
+    "colab": ["Copy of colab_ONE.ipynb", "colab_Copy of ONE.ipynb", "colab_ONE.ipynb의 사본.ipynb",
+              "colab_“ONE.ipynb”的副本.ipynb", "Kopie von colab_TWO.ipynb"],
+    "stamped": ["stamped_attempt_2024-03-05-10-30-00_ONE.ipynb", "stamped_2024-03-07_ONE.ipynb",
+                "stamped_attempt_2024-03-06-09-00-00_TWO.ipynb"],
+    "Kim Minji_77": ["Kim Minji_77_assignsubmission_file_/ONE.ipynb",
+                     "Kim Minji_77_assignsubmission_file_TWO.ipynb"],
+    "1-2 - Ada Lee": ["1-2 - Ada Lee - Mar 5, 2024 1030 AM/ONE.ipynb",
+                      "1-2 - Ada Lee - May 12, 2024 930 PM/TWO.ipynb"],
+    "김민지": ["김민지_ONE.ipynb", unicodedata.normalize("NFD", "김민지_TWO.ipynb")],
+    "ending": ["ending_ONE.ipynb.txt", "ending_TWO.ipynb.json"],
+    "CAPITALS": ["CAPITALS_ONE.IPYNB"],
+    "spelled": ["spelled_01-Softmax Cross-Entropy.ipynb", "spelled_02mnistmlp.ipynb"],
+    "behind": ["ONE_behind.ipynb", "TWO-behind (1).ipynb"],
+    "quoted": ["'quoted'_ONE.ipynb", "  quoted _TWO.ipynb"],
+    "renamed": ["renamed.ipynb", "renamed/homework - 복사본.ipynb"],
+    "other": ["other_ONE.zip", "other_TWO.html"],
+    "folder": ["folder/answers.pdf", "folder/answers.py"],
+    "both": ["both/ONE.ipynb", "both/answers.pdf"],
+    "broken": ["broken_ONE.ipynb"],
+    "empty": ["empty/"],
+    "student-1": ["student-1.ipynb"],
+    "student-2": ["student-2.ipynb"],
+    "? Copy of ONE.ipynb": ["Copy of ONE.ipynb"],
+    "? ONE (1).ipynb": ["ONE (1).ipynb"],
+    "? TWO.zip": ["TWO.zip"],
+    "": [".DS_Store", "__MACOSX/._ONE.ipynb", "Thumbs.db", "lab/.ipynb_checkpoints/ONE.ipynb"],
+}  # fmt: skip
+
+
+def test_every_odd_file_has_a_row_and_no_student_has_two(template, tmp_path):
+    other = nbformat.read(ROOT / "notebooks" / f"{TWO}.ipynb", as_version=4)
+    templates = {NAME: template, TWO: other}
+
+    def named(text):
+        return text.replace("ONE", NAME).replace("TWO", TWO)
+
+    files = {named(file): named(who) for who, those in ODD_NAMES.items() for file in those}
+    if sys.platform == "linux":  # as unzip leaves the names of a Korean Windows
+        files[os.fsdecode(named("이수진_ONE.ipynb").encode("cp949"))] = "이수진"
+    for file, student in files.items():
+        path = tmp_path / file
+        (path if file.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if re.search("ipynb|homework", file, re.I) and student != "broken":
+            second = TWO in file or "02mnist" in file
+            path.write_text(nbformat.writes(other if second else template), "utf-8")
+        elif not file.endswith("/"):
+            path.write_bytes(b"PK" if student else b"")
+    (tmp_path / "results" / "annotated").mkdir(parents=True)
+    (tmp_path / "results" / "annotated" / "x.ipynb").write_text("{}")
+
+    found = submissions.find(tmp_path, templates, out=tmp_path / "results")
+    rows = [(s.student, s.notebook) for s in found]
+    assert len(set(rows)) == len(rows)
+    assert {student for student, _ in rows} == set(files.values()) - {""}
+    assert len(files) >= 40 and len(ODD_NAMES) >= 12
+    for file, student in files.items():
+        lines = [s for s in found if s.student == student]
+        told = [names.readable(s.path.name) for s in lines if s.path]
+        told += [line for s in lines for line in s.look + s.notes]
+        name = names.readable(Path(file).name)
+        assert not student or file.endswith("/") or any(name in line for line in told), file
+    by_row = dict(zip(rows, found, strict=True))
+    assert by_row["browser", NAME].path.stem.endswith("(12)")
+    assert by_row["stamped", NAME].path.stem.startswith("stamped_2024-03-07")
+    assert "also handed in: answers.pdf" in by_row["both", NAME].notes[0]
+    if sys.platform == "linux":
+        assert by_row["이수진", NAME].readable and "no UTF-8" in by_row["이수진", NAME].look[0]
 
 
 @pytest.mark.parametrize(
@@ -252,6 +401,27 @@ def test_the_report_counts_misconceptions_and_escapes_what_students_write():
     assert "3 with 0, 1 with 2" in page and "http" not in page, "self-contained"
 
 
+def test_the_table_opens_in_excel_and_half_a_surrogate_pair_stops_nothing(tmp_path):
+    class_report.write_all(
+        tmp_path, [_record("김민지", "wrong", 0.0, "\ud800")], {NAME: ["softmax"]}
+    )
+    assert (tmp_path / "grades.csv").read_bytes().startswith(b"\xef\xbb\xbfstudent,")
+    assert r"\ud800" in (tmp_path / "report.html").read_text("utf-8")
+    path = tmp_path / "a.ipynb"
+    half = nbformat.v4.new_code_cell("'\ud83d'")
+    path.write_text(json.dumps(nbformat.v4.new_notebook(cells=[half])))
+    assert autograde.read_notebook(path).cells[0].source == "'?'"
+
+
+def test_a_console_that_knows_few_letters_stops_nothing(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(grade, "main", lambda arguments: print("김 · 9 of 9") or 0)
+    assert commands.main(["grade", "folder", "--out", "results"]) == 0
+    stream.flush()
+    assert stream.buffer.getvalue().split() == rb"\uae40 \xb7 9 of 9".split()
+
+
 # --- the class, with a grader that runs nothing ------------------------------------------------
 
 
@@ -282,7 +452,8 @@ def _ask(a_class, student, what):
 
 
 def _rows(a_class):
-    return {r["student"]: r for r in csv.DictReader((a_class.out / "grades.csv").open())}
+    table = (a_class.out / "grades.csv").read_text("utf-8-sig")
+    return {r["student"]: r for r in csv.DictReader(table.splitlines())}
 
 
 def test_one_bad_submission_never_stops_the_class(a_class, tmp_path):
@@ -330,7 +501,9 @@ def test_wrong_arguments_are_answered_in_a_sentence(a_class, capsys, tmp_path):
     assert grade.main(a_class) == 2 and NAME in capsys.readouterr().err
     a_class.notebook, a_class.notebooks = None, tmp_path / "nothing"
     assert grade.main(a_class) == 2 and "There are no solutions" in capsys.readouterr().err
-    a_class.submissions = tmp_path / "nowhere"
+    a_class.out = tmp_path / "log"
+    assert grade.main(a_class) == 2 and "can be written to" in capsys.readouterr().err
+    a_class.out, a_class.submissions = tmp_path / "out", tmp_path / "nowhere"
     assert grade.main(a_class) == 2 and "There is no folder" in capsys.readouterr().err
 
 
@@ -355,7 +528,9 @@ def test_killed_in_the_middle_and_started_again(a_class, tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(_KILLED)
     (tmp_path / "wait").touch()
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # A cluster's folder for temporary files: too long for the path of a Unix socket.
+    (long := tmp_path / ("job-folder-" * 10)).mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(long)}
     process = subprocess.Popen([sys.executable, script, tmp_path], env=environment)
     log, end = tmp_path / "log", time.monotonic() + 240
     while "carla" not in log.read_text() and process.poll() is None and time.monotonic() < end:
