@@ -78,7 +78,11 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(part, path)
+        try:
+            os.replace(part, path)
+        except PermissionError as error:  # on Windows: Excel, a virus scanner, a sync program
+            held = "it is open in another program, or not yours to replace"
+            raise PermissionError(error.errno, held, str(path)) from None
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()

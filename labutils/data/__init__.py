@@ -11,6 +11,7 @@
 folder. ``LABUTILS_DATA`` (``auto``, ``full``, ``sample``) sets the default of ``source``.
 """
 
+import copy
 import difflib
 import os
 from pathlib import Path
@@ -99,14 +100,9 @@ class ImageSet(Dataset):
         """Return the first ``n`` images as an ``ImageSet`` (all, if there are fewer)."""
         if n < 1:
             raise ValueError(f"subset() needs at least 1 image, got {n}")
-        return ImageSet(
-            self.images[:n],
-            self.labels[:n],
-            classes=self.classes,
-            name=self.name,
-            source=self.source,
-            transform=self.transform,
-        )
+        part = copy.copy(self)
+        part.images, part.labels = self.images[:n], self.labels[:n]
+        return part
 
     def __repr__(self):
         return f"ImageSet({self.name}, {len(self):,} images, {self.source})"

@@ -72,8 +72,29 @@ def fetch(spec, folders: list[Path], warn, *, patient: bool = False) -> str:
 
 
 def mirrors(spec) -> list[str]:
-    """Return URLs and folders to fetch from: those of ``LABUTILS_MIRRORS`` come first."""
-    return [*_own_mirrors(), *spec.mirrors]
+    """Return URLs and folders to fetch from: those of ``LABUTILS_MIRRORS`` come first.
+
+    There they are separated by commas or spaces.
+    """
+    own = []
+    for piece in os.environ.get("LABUTILS_MIRRORS", "").split(","):
+        # A folder's name may hold spaces.
+        is_folder = os.path.isdir(os.path.expanduser(piece.strip()))
+        own += [piece.strip()] if is_folder else piece.split()
+    return [*map(_folder, own), *spec.mirrors]
+
+
+def _folder(mirror: str) -> str:
+    """A folder written as ``file:///srv/data`` or ``~/data`` as a plain path; a URL as it is."""
+    if mirror.startswith("file:"):
+        return url2pathname(urlsplit(mirror).path)
+    return mirror if "://" in mirror else os.path.expanduser(mirror)
+
+
+def label(mirror: str) -> str:
+    """A mirror's name for messages; a URL may hold a password, its host does not."""
+    _, is_url, place = mirror.partition("://")
+    return place.partition("/")[0].rpartition("@")[2] if is_url else mirror
 
 
 def why_not_usable(folder: Path, bytes_needed: int = 0) -> str:
@@ -105,8 +126,8 @@ class _Download:
         self.part_ending = ".part" if alone else f".{uuid.uuid4().hex}.part"
         self.mirrors = mirrors(spec)
         self.offline = None  # why not one URL can be reached; empty if one can; None: not known
-        self.unreachable = []  # what was said of mirrors that did not answer
-        self.failures = []  # what went wrong with those that did
+        self.first_unreachable = ""  # what was said of a mirror that did not answer
+        self.has_failed = False  # whether one did, and did not deliver
 
     def run(self):
         for file in self.spec.remote_files:
@@ -122,7 +143,12 @@ class _Download:
             try:
                 self._fetch_from(mirror, file, part)
             except MirrorFailed as failure:
-                self._note(mirror, failure)
+                said = f"{label(mirror)}: {failure}"
+                if failure.unreachable:
+                    self.first_unreachable = self.first_unreachable or said
+                else:
+                    self.has_failed = True
+                    self.warn(said)
                 self.mirrors.remove(mirror)  # to be asked last for the next file
                 self.mirrors.append(mirror)
                 continue
@@ -166,21 +192,13 @@ class _Download:
         url = mirror if mirror.endswith(file.name) else f"{mirror.rstrip('/')}/{file.name}"
         transfer.fetch(url, file, part, patient=self.patient)
 
-    def _note(self, mirror, failure):
-        line = f"{label(mirror)}: {failure}"
-        if failure.unreachable:
-            self.unreachable.append(line)
-        else:
-            self.failures.append(line)
-            self.warn(line)
-
     def _defeat(self, part):
         """Return the error for a file that no mirror delivered."""
         title = self.spec.title
-        if not self.failures:
+        if not self.has_failed:
             return DownloadError(
-                f"no mirror of {title} can be reached ({self.unreachable[0]}): look at the network "
-                "connection, then try again",
+                f"no mirror of {title} can be reached ({self.first_unreachable}): look at the "
+                "network connection, then try again",
                 "no network",
             )
         advice = "try again later, or name a folder that holds it in LABUTILS_DATA_DIR"
@@ -196,18 +214,18 @@ class _Download:
 
 
 def _copy_from_folder(folder, spec, file, part):
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise MirrorFailed("there is no such folder (LABUTILS_MIRRORS)")
-    for candidate in (folder / file.name, folder / spec.folder / file.name):
-        if candidate.is_file():
-            try:
-                source = open(candidate, "rb")
-            except OSError as error:
-                raise MirrorFailed(f"{file.name} cannot be read ({_reason(error)})") from None
-            with source, open(part, "wb") as copy:
-                shutil.copyfileobj(source, copy)
-            return
-    raise MirrorFailed(f"the folder holds no {file.name}")
+    candidates = (folder / file.name, folder / spec.folder / file.name)
+    found = next(filter(os.path.isfile, candidates), None)
+    if found is None:
+        raise MirrorFailed(f"the folder holds no {file.name}")
+    try:
+        source = open(found, "rb")
+    except OSError as error:
+        raise MirrorFailed(f"{file.name} cannot be read ({_reason(error)})") from None
+    with source, open(part, "wb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
 def _is_whole(path, file):
@@ -243,30 +261,6 @@ def lock(spec, folder: Path):
             for leftover in cache.glob(f"{spec.name}-unpack-*"):  # of a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
         yield locked
-
-
-def _own_mirrors() -> list[str]:
-    """``LABUTILS_MIRRORS``: URLs or folders, separated by commas or spaces."""
-    text = os.environ.get("LABUTILS_MIRRORS", "").strip()
-    found = []
-    for piece in text.split(","):
-        piece = piece.strip()
-        # A folder's name may hold spaces.
-        found += [piece] if os.path.isdir(os.path.expanduser(piece)) else piece.split()
-    return [_folder(mirror) for mirror in found if mirror]
-
-
-def _folder(mirror: str) -> str:
-    """A folder written as ``file:///srv/data`` or ``~/data`` as a plain path; a URL as it is."""
-    if mirror.startswith("file:"):
-        return url2pathname(urlsplit(mirror).path)
-    return mirror if "://" in mirror else os.path.expanduser(mirror)
-
-
-def label(mirror: str) -> str:
-    """A mirror's name for messages; a URL may hold a password, its host does not."""
-    _, is_url, place = mirror.partition("://")
-    return place.partition("/")[0].rpartition("@")[2] if is_url else mirror
 
 
 def _reason(error):

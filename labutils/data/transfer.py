@@ -257,13 +257,13 @@ def progress_bar(title, total, start=0):
     """A tqdm bar over bytes; silent in CI and where nobody watches."""
     from tqdm.auto import tqdm
 
-    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    quiet = is_quiet() or not (sys.stderr.isatty() or "ipykernel" in sys.modules)
     return tqdm(
         desc=title,
         total=total,
         initial=start,
         unit="B",
         unit_scale=True,
-        disable=not watched or is_quiet(),
         leave=False,
+        disable=quiet,
     )

@@ -12,29 +12,24 @@ from labutils.data import download
 from labutils.data.spec import Damaged, cache_of
 from labutils.files import Locked
 
+ACTIONS = {
+    "list": "say where each dataset would be loaded from, and what the data folders hold",
+    "fetch": "download datasets, verified, into the first data folder that takes them",
+    "verify": "read every copy there is, with checksums",
+    "clear": "delete downloaded copies, partial downloads and drawn samples",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-
-    def add(name, text):
-        action = actions.add_parser(name, help=text, description=text)
-        action.add_argument(
-            "names",
-            nargs="*",
-            metavar="NAME",
-            help=f"datasets ({', '.join(data.NAMES)}); all of them if none is named",
-        )
-        return action
-
-    add("list", "say where each dataset would be loaded from, and what the data folders hold")
-    fetch = add("fetch", "download datasets, verified, into the first data folder that takes them")
-    fetch.add_argument(
-        "--patient", action="store_true", help="never give a mirror up for being slow"
-    )
-    add("verify", "read every copy there is, with checksums")
-    clear = add("clear", "delete downloaded copies, partial downloads and drawn samples")
-    clear.add_argument("--yes", action="store_true", help="delete without asking")
+    which = f"datasets ({', '.join(data.NAMES)}); all of them if none is named"
+    add = {name: actions.add_parser(name, help=s, description=s) for name, s in ACTIONS.items()}
+    for action in add.values():
+        action.add_argument("names", nargs="*", metavar="NAME", help=which)
+    slow = "never give a mirror up for being slow"
+    add["fetch"].add_argument("--patient", action="store_true", help=slow)
+    add["clear"].add_argument("--yes", action="store_true", help="delete without asking")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -46,6 +41,9 @@ def main(args: argparse.Namespace) -> int:
     except ValueError as error:  # an unknown dataset, or LABUTILS_DATA with an unknown word
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:  # a drive that is dead
+        print(f"{error.filename} cannot be read ({error.strerror})", file=sys.stderr)
+        return 1
     if args.action == "fetch":
         return _fetch(specs, args.patient)
     if args.action == "verify":
@@ -96,31 +94,22 @@ def _where_it_is_whole(spec) -> Path | None:
 def _verify(specs, named):
     failed = False
     for spec in specs:
-        copies = 0
+        copies = []
         for folder, _ in data.data_folders():
-            if found := spec.find(folder):
-                copies += 1
-                failed |= _report(spec.verify(folder), found, "verified")
-            if npz := spec.find_npz(folder):
-                copies += 1
-                failed |= _report(_npz_problem(spec, npz), npz, "well-formed, unverified")
-        if not copies:
+            copies.append((spec.find(folder), spec.read, "verified"))
+            copies.append((spec.find_npz(folder), spec.read_npz, "well-formed, unverified"))
+        for path, read, praise in copies:
+            if path is not None:
+                try:
+                    read(path)
+                    print(f"[OK] {path}: {praise}")
+                except (Damaged, OSError) as error:
+                    print(f"[FAIL] {path}: {error}")
+                    failed = True
+        if not any(path for path, _, _ in copies):
             print(f"[{'FAIL' if named else '--'}] {spec.title}: no local copy")
             failed |= named
     return int(failed)
-
-
-def _npz_problem(spec, path):
-    try:
-        spec.read_npz(path)
-    except (Damaged, OSError) as error:
-        return str(error)
-    return ""
-
-
-def _report(problem, path, praise):
-    print(f"[FAIL] {path}: {problem}" if problem else f"[OK] {path}: {praise}")
-    return bool(problem)
 
 
 def _clear(specs, sure):

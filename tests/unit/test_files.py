@@ -36,7 +36,7 @@ def test_lock_of_a_process_that_was_killed_is_free(tmp_path):
         assert held
 
 
-def no_locks(code):
+def failing(code):
     def call(*_, **__):
         raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
 
@@ -48,7 +48,7 @@ def no_locks(code):
 def test_file_systems_without_locks_let_all_in(tmp_path, monkeypatch, code):
     import fcntl
 
-    monkeypatch.setattr(fcntl, "flock", no_locks(code))
+    monkeypatch.setattr(fcntl, "flock", failing(code))
     with files.lock(tmp_path / "x.lock") as held, files.lock(tmp_path / "x.lock") as second:
         assert not held and not second
     assert not list(tmp_path.iterdir())
@@ -56,7 +56,7 @@ def test_file_systems_without_locks_let_all_in(tmp_path, monkeypatch, code):
 
 @pytest.mark.parametrize("code", CODES)
 def test_what_filelock_says_of_missing_locks_is_heard(tmp_path, monkeypatch, code):
-    monkeypatch.setattr(filelock.FileLock, "acquire", no_locks(code))
+    monkeypatch.setattr(filelock.FileLock, "acquire", failing(code))
     with files.lock(tmp_path / "x.lock") as held:
         assert not held
 
@@ -92,9 +92,19 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, failu
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_that_another_program_holds_is_named(tmp_path, monkeypatch):
+    """As Excel holds grades.csv on Windows."""
+    path = tmp_path / "grades.csv"
+    path.write_text("old")
+    monkeypatch.setattr(os, "replace", failing("EACCES"))
+    with pytest.raises(PermissionError, match="open in another program.*grades.csv"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
 def test_cleaning_up_on_a_dead_drive_hides_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "replace", no_locks("EIO"))
-    monkeypatch.setattr(os, "unlink", no_locks("ENOTCONN"))
+    monkeypatch.setattr(os, "replace", failing("EIO"))
+    monkeypatch.setattr(os, "unlink", failing("ENOTCONN"))
     with pytest.raises(OSError) as caught:
         files.write_text(tmp_path / "file", "x")
     assert caught.value.errno == errno.EIO
