@@ -8,6 +8,7 @@ checkpoint from a stranger cannot run code.
 """
 
 import contextlib
+import copy
 import glob
 import os
 import pickle
@@ -21,6 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
+
+from labutils import files
 
 FORMAT = 2
 # What changes while a scheduler runs; the rest of its state is its settings.
@@ -76,13 +79,15 @@ class Saver:
         device. Without a file nothing is changed and the history is empty.
 
         Raises:
-            CheckpointError: not a whole checkpoint, one of another run, or of more epochs.
+            CheckpointError: not a whole checkpoint, one of another run, or of more epochs; or this
+                run holds something that a checkpoint cannot.
         """
         self.dtype = dtype
-        self._clear_leftovers()
-        if not self.path.exists():
-            return {}, dtype
+        self._states()  # what cannot be saved is said before hours of training
         saved = self._read()
+        self.is_saved = saved is not None
+        if saved is None:
+            return {}, dtype
         self._refuse_another_run(saved)
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -100,43 +105,42 @@ class Saver:
 
     def save(self, history: dict) -> None:
         """Save after an epoch. A save that fails is said, and training goes on without it."""
-        state = {
-            "format": FORMAT,
-            "run": self.run,
-            "history": history,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-            "random": random_states(self.loaders),
-            "dtype": self.dtype,
-            "device": _device_type(self.model),
-        }
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
+            state = {
+                "format": FORMAT,
+                "run": self.run,
+                "history": history,
+                "model": self.model.state_dict(),
+                **self._states(),
+                "random": random_states(self.loaders),
+                "dtype": self.dtype,
+                "device": _device_type(self.model),
+            }
+            with files.replacing(self.path, durable=True) as file:
                 torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, self.path)
-        except (OSError, RuntimeError) as error:
+            self.is_saved = True
+        except Exception as error:  # a drive that died answers every call with one
             if isinstance(error.__context__, OSError):
                 error = error.__context__  # torch.save hides a full disk behind its own
-            part.unlink(missing_ok=True)
-            kept = "the last good one is kept" if self.path.exists() else "there is none yet"
+            kept = "the last good one is kept" if self.is_saved else "there is none yet"
             print(
                 f"Warning: the checkpoint {self.path} could not be saved "
                 f"({getattr(error, 'strerror', None) or error}); {kept}. "
                 "Training goes on. Free some space, or name a file in another folder."
             )
 
-    def _clear_leftovers(self) -> None:
-        for leftover in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
-            with contextlib.suppress(OSError):  # of a killed save
-                leftover.unlink()
+    def _states(self) -> dict:
+        return {
+            "optimizer": _plain(self.optimizer.state_dict(), "optimizer"),
+            "scheduler": self.scheduler and _plain(self.scheduler.state_dict(), "scheduler"),
+        }
 
-    def _read(self) -> dict:
+    def _read(self) -> dict | None:
+        """Return what the file holds; ``None`` without one."""
         try:
+            self._clear_leftovers()
+            if not self.path.exists():
+                return None
             _check_every_byte(self.path)
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             saved["format"], saved["run"], saved["history"]["train_loss"]
@@ -147,6 +151,11 @@ class Saver:
                 "Delete it to start anew, or name another file."
             ) from error
         return saved
+
+    def _clear_leftovers(self) -> None:
+        for leftover in self.path.parent.glob(f"{glob.escape(self.path.name[:50])}.*.part"):
+            with contextlib.suppress(OSError):  # of a killed save
+                leftover.unlink()
 
     def _refuse_another_run(self, saved: dict) -> None:
         if saved["format"] != FORMAT:
@@ -182,6 +191,31 @@ def _why_unreadable(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error}"
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _plain(state, name=""):
+    """The same state with plain numbers for NumPy's: torch.load takes nothing else back.
+
+    Raises:
+        CheckpointError: there is something in it that is neither number, text nor tensor.
+    """
+    if isinstance(state, (np.generic, np.ndarray)) and state.ndim == 0:
+        state = state.item()
+    if isinstance(state, dict):
+        same = copy.copy(state)  # a Counter stays one
+        same.clear()
+        for key, value in state.items():
+            same[_plain(key, name)] = _plain(value, f"{name}'s {key}")
+        return same
+    if type(state) in (list, tuple):
+        return type(state)(_plain(item, name) for item in state)
+    if state is None or isinstance(state, (int, float, complex, str, Tensor, torch.dtype)):
+        return state
+    raise CheckpointError(
+        f"this run cannot be kept in a checkpoint: its {name} is or holds a "
+        f"{type(state).__name__}, which could not be read back. Give it plain numbers, lists or "
+        "tensors, or train without a checkpoint."
+    )
 
 
 # --- which run is it? -------------------------------------------------------------------------
@@ -282,6 +316,8 @@ def _checksum(values) -> int:
 
 def _comparable(value):
     """A setting as a number, or as words that are the same in another process."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Tensor):
@@ -317,11 +353,13 @@ def random_states(loaders) -> dict:
     }
     if torch.cuda.is_initialized():
         states["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
 def restore_random_states(states: dict, loaders) -> None:
-    """Put back what :func:`random_states` answered with."""
+    """Put back what :func:`random_states` returned."""
     random.setstate(_as_tuples(states["python"]))
     name, keys, position, has_gauss, gauss = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
@@ -329,6 +367,8 @@ def restore_random_states(states: dict, loaders) -> None:
     if "cuda" in states and torch.cuda.is_available():
         for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
             torch.cuda.set_rng_state(state, index)
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
     for generator, state in zip(_generators(loaders), states["loaders"], strict=True):
         generator.set_state(state)
 

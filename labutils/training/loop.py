@@ -91,7 +91,7 @@ def fit(
                         watch.batch_done,
                     )  # fmt: skip
                 measured = watch.summary()
-                measured["lr"] = optimizer.param_groups[0]["lr"]
+                measured["lr"] = float(optimizer.param_groups[0]["lr"])
                 if test_loader is not None:
                     loss, accuracy = evaluate(model, test_loader, loss_fn, dtype=dtype)
                     measured |= {"test_loss": loss, "test_accuracy": accuracy}

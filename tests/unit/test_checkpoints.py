@@ -1,6 +1,8 @@
 """Training that was stopped, or killed, and run again ends as if it had not been."""
 
+import errno
 import functools
+import os
 import random
 import zipfile
 from pathlib import Path
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 from torchvision import transforms
 
 from labutils import data, training
-from labutils.training import checkpoints
+from labutils.training import checkpoints, recipes
 from labutils.training.checkpoints import CheckpointError, file_for
 
 from .test_training import image_set, same_weights
@@ -452,6 +454,74 @@ def test_a_failed_save_keeps_the_last_good_one_and_training_goes_on(tmp_path, mo
     assert len(history) == 4
     assert path.read_bytes() == good and [p.name for p in tmp_path.iterdir()] == ["c.pt"]
     assert "No space left on device" in capsys.readouterr().out
+
+
+def test_a_drive_that_dies_costs_the_checkpoint_and_not_the_training(tmp_path, monkeypatch, capsys):
+    """As Colab's Drive does: every call on a file there fails, in error handlers too."""
+
+    def dies(call):
+        def dying(path, *arguments, **settings):
+            if str(path).startswith(str(tmp_path)):
+                raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+            return call(path, *arguments, **settings)
+
+        return dying
+
+    def die_in_the_second_epoch(progress):
+        if len(progress.history) == 1 and len(progress.losses) == 1:
+            for name in ("stat", "lstat", "mkdir", "unlink", "replace", "scandir", "listdir"):
+                monkeypatch.setattr(os, name, dies(getattr(os, name)))
+            monkeypatch.setattr("builtins.open", dies(open))
+
+    path = tmp_path / "c.pt"
+    _, history = run(path, schedule=lambda o, n: {"on_batch": die_in_the_second_epoch})
+    with pytest.raises(CheckpointError, match="cannot be read .*not connected"):
+        run(path)
+    monkeypatch.undo()
+    assert len(history) == 4 and path.exists()
+    warning = "could not be saved (Transport endpoint is not connected); the last good one is kept"
+    assert capsys.readouterr().out.count(warning) == 3
+
+
+def numpy_settings(optimizer, steps):
+    """Numbers as a search over ``np.logspace`` hands them over."""
+    optimizer.param_groups[0]["lr"] = np.logspace(-3, -1, 3)[1]
+    scheduler = lr_scheduler.MultiStepLR(optimizer, list(np.arange(1, 4, 2)), np.float32(0.5))
+    return {"scheduler": scheduler, "grad_clip": np.float64(1.0)}
+
+
+def test_numpy_numbers_are_saved_as_plain_ones(tmp_path):
+    model, history = run(schedule=numpy_settings)
+    run_and_stop(tmp_path / "c.pt", 2, schedule=numpy_settings)
+    resumed, resumed_history = run(tmp_path / "c.pt", schedule=numpy_settings)
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
+def test_what_could_not_be_read_back_is_refused_before_training(tmp_path):
+    def schedule(optimizer, steps):
+        rates = lr_scheduler.LambdaLR(optimizer, recipes.OneCycle(4, 0.2))
+        rates.lr_lambdas[0].file = Path("rates.txt")
+        return {"scheduler": rates}
+
+    with pytest.raises(CheckpointError, match="scheduler's lr_lambdas's file is .* \w*Path"):
+        run(tmp_path / "c.pt", schedule=schedule)
+    assert len(run(schedule=schedule)[1]) == 4  # without a checkpoint
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_the_random_states_of_every_device_are_kept(device, monkeypatch):
+    """With stand-ins for the device's own generator."""
+    own, state = getattr(torch, device), torch.arange(9, dtype=torch.uint8)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: device == "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: device == "mps")
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [state])
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: state)
+    restored = []
+    monkeypatch.setattr(own, "set_rng_state", lambda state, *index: restored.append(state))
+    checkpoints.restore_random_states(checkpoints.random_states([]), [])
+    assert restored == [state]
 
 
 def test_two_runs_with_one_file_do_not_mix_their_bytes(tmp_path, capsys):
