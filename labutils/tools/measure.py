@@ -43,13 +43,12 @@ def measure(recipe, seed: int, *, device=None, shared: bool = False, checkpoint=
     running = history.running_loss(RUNNING_LOSS_EVERY)
     if any(running):
         record["running_loss"] = [_rounded(epoch) for epoch in running]
-    dtype = recipe.fit_settings(device)["dtype"]
     return record | {
         "data": {"name": train.name, "source": train.source, "images": [len(train), len(test)]},
         "device": device.type,
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
-        "dtype": str(dtype or torch.float32).removeprefix("torch."),
+        "dtype": str(recipe.number_type(device) or torch.float32).removeprefix("torch."),
         "machine_was_shared": shared,  # then the seconds say little
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "date": datetime.date.today().isoformat(),

@@ -1,16 +1,14 @@
 """Recipes of training as data: one place that the notebooks and the reference runs share.
 
 ``recipes.VGG11["cpu"]`` is the recipe of notebook 04 on a laptop. Its fields can be read aloud, and
-its methods make the batches, the optimizer and the schedule they describe::
+its methods make the batches, the optimizer and the schedule that they describe. What
+``recipes.train(recipe, model, train, test)`` does, written out::
 
-    recipe = recipes.VGG11["cpu"]
     train_batches, test_batches = recipe.make_batches(train, test, device)
     optimizer = recipe.make_optimizer(model)
     scheduler = recipe.make_scheduler(optimizer, len(train_batches))
     history = training.fit(model, train_batches, test_batches, optimizer=optimizer,
                            scheduler=scheduler, **recipe.fit_settings(device))
-
-``recipes.train(recipe, model, train, test)`` does these four lines.
 """
 
 import dataclasses
@@ -20,7 +18,9 @@ import torch
 from torch import nn
 
 from labutils import data, speed
-from labutils.training import loop
+from labutils.training.estimate import estimate_seconds, say_seconds
+from labutils.training.history import History
+from labutils.training.loop import device_of, fit
 
 AUGMENTATIONS = {"flip": data.random_flip, "crop": data.random_crop(padding=4)}
 
@@ -88,7 +88,7 @@ class Recipe:
         """Return the optimizer of the model's parameters."""
         # Fused: one pass over all weights, not one for each operation. It counts where the weights
         # are many and the batches small.
-        fused = loop.device_of(model).type in ("cpu", "cuda")
+        fused = device_of(model).type in ("cpu", "cuda")
         common = {"lr": self.lr, "weight_decay": self.weight_decay, "fused": fused}
         if self.optimizer == "Adam":
             return torch.optim.Adam(model.parameters(), **common)
@@ -109,8 +109,12 @@ class Recipe:
             "num_epochs": self.num_epochs,
             "step_scheduler": "batch",
             "grad_clip": self.grad_clip,
-            "dtype": speed.fast_dtype(device) if self.fast else None,
+            "dtype": self.number_type(device),
         }
+
+    def number_type(self, device) -> torch.dtype | None:
+        """Return what the network is computed in on this device; ``None``: its own type."""
+        return speed.fast_dtype(device) if self.fast else None
 
     def as_dict(self) -> dict:
         """Return the fields as plain values, for JSON."""
@@ -170,19 +174,33 @@ def augmentation(names):
     return augment
 
 
-def train(recipe: Recipe, model: nn.Module, train_set, test_set=None, **settings) -> loop.History:
-    """Train ``model`` by the recipe on its own device; ``settings`` go to ``training.fit``."""
-    device = loop.device_of(model)
+def train(
+    recipe: Recipe, model: nn.Module, train_set, test_set=None, *, announce=False, **settings
+) -> History:
+    """Train ``model`` by the recipe, on the device it is on; ``settings`` go to ``training.fit``.
+
+    Args:
+        train_set, test_set: ``ImageSet``; the test set may be left out.
+        announce: before it begins, print the recipe, and how long a whole training takes here.
+    """
+    device = device_of(model)
     model.to(memory_format=speed.fast_memory_format(device))
     train_batches, test_batches = recipe.make_batches(train_set, test_set, device)
+    if announce:
+        seconds = estimate_seconds(
+            model,
+            train_batches,
+            recipe.num_epochs,
+            test_loader=test_batches,
+            dtype=recipe.number_type(device),
+        )
+        print(recipe.describe().replace("; ", "\n"))
+        print(f"A whole training takes {say_seconds(seconds)} here.", flush=True)
     optimizer = recipe.make_optimizer(model)
-    return loop.fit(
-        model,
-        train_batches,
-        test_batches,
-        optimizer=optimizer,
-        scheduler=recipe.make_scheduler(optimizer, len(train_batches)),
-        **recipe.fit_settings(device) | settings,
+    scheduler = recipe.make_scheduler(optimizer, len(train_batches))
+    settings = recipe.fit_settings(device) | settings
+    return fit(
+        model, train_batches, test_batches, optimizer=optimizer, scheduler=scheduler, **settings
     )
 
 

@@ -503,7 +503,7 @@ def test_what_could_not_be_read_back_is_refused_before_training(tmp_path):
         rates.lr_lambdas[0].file = Path("rates.txt")
         return {"scheduler": rates}
 
-    with pytest.raises(CheckpointError, match="scheduler's lr_lambdas's file is .* \w*Path"):
+    with pytest.raises(CheckpointError, match=r"scheduler's lr_lambdas's file is .* \w*Path"):
         run(tmp_path / "c.pt", schedule=schedule)
     assert len(run(schedule=schedule)[1]) == 4  # without a checkpoint
 

@@ -134,3 +134,18 @@ def test_train_follows_the_recipe_on_any_model():
     assert history.lr[-1] == pytest.approx(0.0, abs=1e-9)
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert isinstance(history, training.History)
+
+
+def test_an_announced_training_is_the_same_training(capsys):
+    recipe, images = recipes.MLP["smoke"], drawn(200, (28, 28))
+    losses = []
+    for announce in (False, True):
+        torch.manual_seed(0)
+        history = recipes.train(recipe, models.mlp(), images, announce=announce, verbose=False)
+        losses.append(history.train_loss)
+    assert losses[0] == losses[1]
+    words = recipe.describe().split("; ")
+    assert capsys.readouterr().out.splitlines() == [
+        *words,
+        "A whole training takes a few seconds here.",
+    ]
