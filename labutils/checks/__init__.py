@@ -12,8 +12,8 @@ __all__ = ["EXERCISES", "Exercise", "Result", "check"]
 # One module per notebook, in the order of the series.
 _MODULES = (
     "nb01_softmax_cross_entropy",
-    "mnist_mlp",
-    "cifar10_cnn",
+    "nb02_mnist_mlp",
+    "nb03_cifar10_cnn",
     "nb04_vgg11",
     "nb05_vgg16_dropout",
     "alexnet",

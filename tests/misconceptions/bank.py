@@ -11,10 +11,14 @@
     @softmax.blank
     def stub(z): raise NotImplementedError
 
+Answers that differ in a line or two are made from one text (``mutants.py``).
+
 ``test_bank.py`` collects every ``Bank`` of the modules beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from labutils.checks.judges.values import Mistake
 
 BANKS: dict[str, "Bank"] = {}
 
@@ -25,6 +29,7 @@ class Bank:
     def __init__(self, exercise: str):
         self.exercise = exercise
         self.wrongs: list[tuple[Callable, str]] = []
+        self.declared: list[tuple[Callable, Mistake]] = []
         self.rights: list[Callable] = []
         self.blanks: list[Callable] = []
         if exercise in BANKS:
@@ -39,6 +44,10 @@ class Bank:
             return answer
 
         return register
+
+    def recognised(self, mistakes: Iterable[Mistake], answer_with: Callable) -> None:
+        """Register what a check declares: ``answer_with(formula)`` must get the mistake's hint."""
+        self.declared += [(answer_with(f), m) for m in mistakes for f in m.formulas]
 
     def right(self, answer: Callable) -> Callable:
         """Register an answer that must pass."""

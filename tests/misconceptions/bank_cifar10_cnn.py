@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .bank import Bank
+from .mutants import Text, mutants
 
 # --- normalize ------------------------------------------------------------------------------
 
@@ -56,108 +57,160 @@ def swaps_axes(images):
     return out
 
 
-@normalize.wrong("gives 0 to 1. Stretch it")
-def only_divides(images):
-    return images.permute(0, 3, 1, 2).float() / 255
-
-
-@normalize.wrong("divide by 0.5 too")
-def half_a_normalisation(images):
-    return images.permute(0, 3, 1, 2).float() / 255 - 0.5
-
-
-@normalize.wrong("by its own mean and deviation")
-def per_image(images):
+NORMALIZE = Text("""
+def normalize(images):
     x = images.permute(0, 3, 1, 2).float()
-    return (x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)
-
-
-@normalize.wrong("change with the batch. Use fixed")
-def over_the_batch(images):
-    x = images.permute(0, 3, 1, 2).float()
-    return (x - x.mean()) / x.std()
-
-
-@normalize.wrong("channels are still last")
-def keeps_channels_last(images):
-    return images.float() / 127.5 - 1
-
-
-@normalize.wrong("deal the same numbers out anew")
-def reshapes(images):
-    n, h, w, c = images.shape
-    return (images.float() / 255 - 0.5).div(0.5).view(n, c, h, w)
-
-
-@normalize.wrong("write no size of CIFAR-10 into it")
-def reshapes_to_cifar(images):
-    return (images.reshape(-1, 3, 32, 32).float() / 255 - 0.5) / 0.5
+    x = x / 255
+    x = (x - 0.5) / 0.5
+    return x
+""")
+mutants(
+    normalize, NORMALIZE,
+    ("gives 0 to 1. stretch it", "(x - 0.5) / 0.5", "x"),
+    ("divide by 255 first", "x = x / 255", ""),
+    ("halves the range instead of doubling it", ") / 0.5", ") * 0.5"),
+    ("half of it is 127.5", "x / 255", "x / 256"),
+    ("change with the batch. use fixed", "(x - 0.5) / 0.5", "(x - x.mean()) / x.std()"),
+    ("channels are still last", ".permute(0, 3, 1, 2)", ""),
+    ("divide by 0.5 too", "(x - 0.5) / 0.5", "x - 0.5"),
+    ("by its own mean and deviation",
+     "0.5) / 0.5", "x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)"),
+    ("deal the same numbers out anew",
+     "images.permute(0, 3, 1, 2)", "images.view(len(images), images.shape[3], *images.shape[1:3])"),
+    ("write no size of CIFAR-10 into it", "permute(0, 3, 1, 2)", "reshape(-1, 3, 32, 32)"),
+    ("wraps round at 256", ".float()", "", "(x - 0.5) / 0.5", "x",
+     "x / 255", "(2 * x - 255) / 255"),
+    ("and so must its images be", "float()", "double()"),
+    ("stay in torch", "return x", "return x.numpy()"),
+    ("in-place operation", "x = images", "images //= 2\nx = images", "255", "127"),
+    ("uint8 knows no fractions", "return x", "return x.to(torch.uint8)"),
+    ("a `return` at the end", "return x", "x"),
+    ("two points fix the line", "(x - 0.5) / 0.5", "x * 3 - 1"),
+    ("the channels move from the last place", "return x", "return x.flatten(1)"),
+    ("a division goes before a subtraction", "(x - 0.5) / 0.5", "x - 0.5 / 0.5"),
+)  # fmt: skip
 
 
 @normalize.wrong("swaps height and width")
-def permutes_backwards(images):
-    return images.permute(0, 3, 2, 1) / 127.5 - 1
-
-
-@normalize.wrong("swaps height and width too; keep H")
 def transposes(images):
     return images.transpose(1, 3) / 255 * 2 - 1
 
 
-@normalize.wrong("wraps round at 256")
-def doubles_bytes(images):
-    return ((2 * images - 255) / 255).permute(0, 3, 1, 2)
+@normalize.wrong("use the fixed numbers 0 and 255")
+def stretches_the_batch(images):
+    x = images.permute(0, 3, 1, 2).float()
+    x -= x.min()
+    return x / x.max() * 2 - 1
 
 
-@normalize.wrong("Convert to float32 first")
-def subtracts_from_bytes(images):
-    return ((images - 127) / 128).permute(0, 3, 1, 2)
+# --- convolve -------------------------------------------------------------------------------
+
+convolve = Bank("convolve")
+
+CONVOLVE = Text("""
+def convolve(image, kernel):
+    k, l = kernel.shape
+    height = image.shape[0] - k + 1
+    width = image.shape[1] - l + 1
+    output = torch.zeros(height, width, dtype=torch.result_type(image, kernel))
+    for i in range(height):
+        for j in range(width):
+            window = image[i : i + k, j : j + l]
+            output[i, j] = (window * kernel).sum()
+    return output
+""")
+convolve.right(CONVOLVE())
 
 
-@normalize.wrong("float64 comes from numpy")
-def in_double(images):
-    return torch.from_numpy(images.numpy() / 127.5 - 1).permute(0, 3, 1, 2)
+@convolve.blank
+def convolve_stub(image, kernel):
+    raise NotImplementedError
 
 
-@normalize.wrong("divide by 255 first")
-def forgets_255(images):
-    return (images.permute(0, 3, 1, 2).float() - 0.5) / 0.5
+@convolve.right
+def by_slices(image, kernel):
+    height, width = (n - m + 1 for n, m in zip(image.shape, kernel.shape, strict=True))
+    result = 0
+    for i, row in enumerate(kernel):
+        for j, weight in enumerate(row):
+            result = result + weight * image[i : i + height, j : j + width]
+    return result
 
 
-@normalize.wrong("Stay in torch")
-def stays_in_numpy(images):
-    return images.numpy().transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+@convolve.right
+def by_windows(image, kernel):
+    windows = image.unfold(0, len(kernel), 1).unfold(1, len(kernel[0]), 1)
+    return (windows * kernel).sum(dim=(-2, -1))
 
 
-@normalize.wrong("in-place operation")
-def changes_the_images(images):
-    images //= 2
-    return images.permute(0, 3, 1, 2).float() / 63.5 - 1
+@convolve.right
+def by_a_list_of_rows(image, kernel):
+    (height, width), (k, l) = image.shape, kernel.shape  # noqa: E741
+    return torch.stack(
+        [
+            torch.stack(
+                [(image[i : i + k, j : j + l] * kernel).sum() for j in range(width - l + 1)]
+            )
+            for i in range(height - k + 1)
+        ]
+    )
 
 
-@normalize.wrong("uint8 knows no fractions")
-def keeps_uint8(images):
-    return (images.permute(0, 3, 1, 2).float() / 127.5 - 1).to(torch.uint8)
+@convolve.right
+def by_a_matrix_of_windows(image, kernel):
+    kernel = kernel.detach().clone().requires_grad_(kernel.is_floating_point())  # as a layer's
+    dtype = torch.result_type(image, kernel)
+    columns = F.unfold(image[None, None].to(torch.float64), kernel.shape)[0]
+    out = (kernel.flatten().double() @ columns).view(len(image) - len(kernel) + 1, -1)
+    return out.to(dtype)
 
 
-@normalize.wrong("half of it is 127.5")
-def divides_by_128(images):
-    return images.permute(0, 3, 1, 2).float() / 128 - 1
+@convolve.right
+def by_torch_itself(image, kernel):
+    dtype = torch.promote_types(image.dtype, kernel.dtype)
+    return F.conv2d(image.to(dtype)[None, None], kernel.to(dtype)[None, None]).squeeze(0, 1)
 
 
-@normalize.wrong("a `return` at the end")
-def forgets_to_return(images):
-    images.permute(0, 3, 1, 2).float() / 127.5 - 1
+WINDOW, PRODUCT = "image[i : i + k, j : j + l]", "(window * kernel).sum()"
+ZEROS = "torch.zeros(height, width, dtype=torch.result_type(image, kernel))"
+mutants(
+    convolve, CONVOLVE,
+    ("without a flip", WINDOW, "image[i : i + k, j : j + l].flip(0, 1)"),
+    ("somewhere the two are swapped", "output[i, j]", "output.T[j, i]",
+     "return output", "return output.T"),
+    ("stays inside the image", "height = image.shape[0] - k + 1", "height, width = image.shape",
+     "width = image.shape[1] - l + 1", "image = F.pad(image, (0, l - 1, 0, k - 1))"),
+    ("range(h - k) ends one before", "- k + 1", "- k", "- l + 1", "- l"),
+    ("multiply each pixel of the window by its own", PRODUCT, "window.sum()"),
+    ("added up, not averaged", PRODUCT, "(window * kernel).double().mean()",
+     "torch.result_type(image, kernel)", "torch.float64"),
+    ("what max pooling takes", PRODUCT, "(window * kernel).max()"),
+    ("is the matrix product", "window * kernel", "window @ kernel"),
+    ("an = where += is needed", PRODUCT, "window[-1, -1] * kernel[-1, -1]"),
+    ("the window moves on by one pixel", WINDOW, "image[i * k : i * k + k, j * l : j * l + l]",
+     "- k + 1", "// k", "- l + 1", "// l"),
+    ("torch.zeros makes float32", ZEROS, "torch.zeros(height, width)"),
+    ("do not give it image.dtype", ZEROS, "image.new_zeros(height, width)"),
+    ("need not be a square", "k, l = kernel.shape", "k = l = len(kernel)"),
+    ("k and l may differ", PRODUCT, "window * kernel"),
+    ("wants a batch and channels", "return output", "return output[None, None]"),
+    ("in-place operation", PRODUCT, "window.mul_(kernel).sum()"),
+    ("a `return` at the end", "return output", "output"),
+    ("that is the output's entry (i, j)", PRODUCT, f"{PRODUCT} + 1"),
+    ("for each row that it can still move on",
+     "height = image", "image = F.pad(image, (l - 1, l - 1, k - 1, k - 1))\nheight = image"),
+    ("as large as the image", "output = ", "assert k < len(image)\noutput = "),
+    ("along the rows and the columns: two loops", "return output", "return output[0, 0]"),
+    ("stay in torch", "return output", "return output.tolist()"),
+)  # fmt: skip
 
 
-@normalize.wrong("A division goes before a subtraction")
-def forgets_the_brackets(images):
-    return images.permute(0, 3, 1, 2).float() / 255 - 0.5 / 0.5
-
-
-@normalize.wrong("halves the range instead of doubling it")
-def multiplies_by_the_deviation(images):
-    return (images.permute(0, 3, 1, 2).float() / 255 - 0.5) * 0.5
+@convolve.wrong("One number for each window")
+def keeps_all_products(image, kernel):
+    k, l = kernel.shape  # noqa: E741
+    places = [(i, j) for i in range(len(image) - k + 1) for j in range(len(image[0]) - l + 1)]
+    products = torch.stack([image[i : i + k, j : j + l] * kernel for i, j in places])
+    return products.view(len(image) - k + 1, -1, k, l)
 
 
 # --- CNN ------------------------------------------------------------------------------------
@@ -173,17 +226,22 @@ def _block(in_channels, out_channels, **settings):
     )
 
 
-class TwoBlocks(nn.Module):
-    """The lecture's layers; what the answers below change is one thing each."""
-
+CNN = Text("""
+class CNN(nn.Module):
     def __init__(self):
         super().__init__()
-        self.layer1 = _block(3, 8)
-        self.layer2 = _block(8, 16)
-        self.fc_layer = nn.Linear(16 * 8 * 8, 10)
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 16, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.fc = nn.Linear(16 * 8 * 8, 10)
 
     def forward(self, x):
-        return self.fc_layer(self.layer2(self.layer1(x)).flatten(1))
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = x.flatten(1)
+        return self.fc(x)
+""")
+cnn.right(CNN())
 
 
 @cnn.blank
@@ -204,9 +262,6 @@ class CNNHalfStub(nn.Module):
 
     def forward(self, images):
         raise NotImplementedError
-
-
-cnn.right(TwoBlocks)
 
 
 @cnn.right
@@ -243,10 +298,14 @@ class FullSizeConvolution(nn.Module):
 
 
 @cnn.right
-class ChannelsLast(TwoBlocks):
+class ChannelsLast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(_block(3, 8), _block(8, 16))
+        self.fc = nn.Linear(1024, 10)
+
     def forward(self, x):
-        x = self.layer2(self.layer1(x))
-        return self.fc_layer(x.permute(0, 2, 3, 1).reshape(len(x), -1))
+        return self.fc(self.layers(x).permute(0, 2, 3, 1).reshape(len(x), -1))
 
 
 @cnn.right
@@ -266,378 +325,42 @@ class BareParameters(nn.Module):
         return x.flatten(1) @ self.out + self.shift
 
 
-@cnn.wrong("cross_entropy applies softmax itself")
-class LikeTheLecture(TwoBlocks):
-    def forward(self, x):
-        return F.softmax(super().forward(x), dim=1)
-
-
-@cnn.wrong("flattens the gradients")
-class LogSoftmaxByHand(TwoBlocks):
-    def forward(self, x):
-        logits = super().forward(x)
-        return logits - logits.logsumexp(1, keepdim=True)
-
-
-@cnn.wrong("needs padding 1")
-class NoPadding(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1, self.layer2 = _block(3, 8, padding=0), _block(8, 16, padding=0)
-        self.fc_layer = nn.Linear(16 * 6 * 6, 10)
-
-
-@cnn.wrong("followed by ReLU and a 2×2 max pool")
-class MissingPool(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer2 = self.layer2[:2]
-        self.fc_layer = nn.Linear(16 * 16 * 16, 10)
-
-
-@cnn.wrong("32, 16, 8 pixels a side")
-class MissingPoolThatDoesNotFit(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1 = self.layer1[:2]
-
-
-@cnn.wrong("not the mean")
-class AveragePool(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1[2] = nn.AvgPool2d(2)
-
-
-@cnn.wrong("Stride 1 for the convolutions")
-class StridedConvolutions(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1 = _block(3, 8, stride=2)[:2]
-        self.layer2 = _block(8, 16, stride=2)[:2]
-
-
-@cnn.wrong("no more than one linear map")
-class NoReLU(TwoBlocks):
-    def forward(self, x):
-        for layer in (self.layer1, self.layer2):
-            x = F.max_pool2d(layer[0](x), 2)
-        return self.fc_layer(x.flatten(1))
-
-
-@cnn.wrong("no other activation")
-class Sigmoids(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1[1] = self.layer2[1] = nn.Sigmoid()
-
-
-@cnn.wrong("cut off every negative logit")
-class ReLUAtTheEnd(TwoBlocks):
-    def forward(self, x):
-        return super().forward(x).relu()
-
-
-@cnn.wrong("makes 8 channels of 3")
-class SwappedChannels(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1, self.layer2 = _block(3, 16), _block(16, 8)
-        self.fc_layer = nn.Linear(8 * 8 * 8, 10)
-
-
-@cnn.wrong("the second 16 of 8")
-class ChannelsThatDoNotFit(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer2 = _block(16, 16)
-
-
-@cnn.wrong("come with a bias")
-class NoBias(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1, self.layer2 = _block(3, 8, bias=False), _block(8, 16, bias=False)
-
-
-@cnn.wrong("one single linear layer")
-class SecondLinear(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.fc_layer = nn.Sequential(nn.Linear(1024, 64), nn.ReLU(), nn.Linear(64, 10))
-
-
-@cnn.wrong("Normalisation is a good idea")
-class BatchNorm(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer1 = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
-        self.layer1.append(nn.MaxPool2d(2))
-
-
-@cnn.wrong("leave it out")
-class WithDropout(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.drop = nn.Dropout(0.25)
-
-    def forward(self, x):
-        x = self.layer2(self.layer1(x))
-        return self.fc_layer(self.drop(x.flatten(1)))
-
-
-@cnn.wrong("flatten from dimension 1 on")
-class FlattensTheBatch(TwoBlocks):
-    def forward(self, x):
-        return self.fc_layer(torch.flatten(self.layer2(self.layer1(x))))
-
-
-@cnn.wrong("numbers of one image")
-class LinearOfAnotherSize(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.fc_layer = nn.Linear(16 * 5 * 5, 10)
-
-
-@cnn.wrong("After two pools 8×8 pixels are left")
-class ElevenClasses(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.fc_layer = nn.Linear(1024, 11)
-
-
-@cnn.wrong("plain Python list hides them")
-class PythonList(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layers = [_block(3, 8), _block(8, 16), nn.Flatten(), nn.Linear(1024, 10)]
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-
-@cnn.wrong("weights that never learn")
-class DefinedAndForgotten(TwoBlocks):
-    def __init__(self):
-        super().__init__()
-        self.layer3 = nn.Linear(10, 10)
-
-
-@cnn.wrong("squeeze() drops that dimension")
-class Squeezes(TwoBlocks):
-    def forward(self, x):
-        return super().forward(x).squeeze()
-
-
-@cnn.wrong("Something cuts the graph")
-class ThroughData(TwoBlocks):
-    def forward(self, x):
-        return self.fc_layer(self.layer2(self.layer1(x)).data.flatten(1))
-
-
-@cnn.wrong("must be super().__init__()")
-class NoSuper(nn.Module):
-    def __init__(self):
-        self.layer1 = _block(3, 8)
-
-
-@cnn.wrong("indented so that it belongs to the class")
-class NoForward(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer1 = _block(3, 8)
-
-
-@cnn.wrong("Return one tensor alone")
-class LogitsAndProbabilities(TwoBlocks):
-    def forward(self, x):
-        logits = super().forward(x)
-        return logits, logits.softmax(1)
-
-
-# --- predict --------------------------------------------------------------------------------
-
-predict = Bank("predict")
-
-
-@predict.blank
-def predict_stub(model, images):
-    raise NotImplementedError
-
-
-@predict.right
-@torch.no_grad()
-def decorated(model, images):
-    model.eval()
-    probabilities = model(images).softmax(dim=-1)
-    return probabilities.argmax(dim=-1), probabilities
-
-
-@predict.right
-def by_max(net, x):
-    net.eval()
-    with torch.inference_mode():
-        probabilities = nn.Softmax(dim=1)(net(x))
-    confidence, labels = torch.max(probabilities, 1)
-    return labels, probabilities
-
-
-@predict.right
-def by_hand(model, images):
-    mode = model.training
-    model.train(False)
-    z = model(images).detach()
-    e = torch.exp(z - z.max(dim=1, keepdim=True).values)
-    model.train(mode)
-    return z.argmax(1), e / e.sum(1, keepdim=True)
-
-
-@predict.right
-def one_at_a_time(model, images):
-    model.eval()
-    rows = []
-    with torch.no_grad():
-        for image in images:
-            rows.append(F.softmax(model(image.unsqueeze(0)), dim=1))
-    probabilities = torch.cat(rows)
-    return [torch.tensor([int(row.argmax()) for row in probabilities]), probabilities]
-
-
-@predict.right
-def through_numpy_predict(model, images):
-    model.eval()
-    with torch.no_grad():
-        probabilities = F.softmax(model(images), 1).numpy()
-    return torch.from_numpy(probabilities.argmax(1)), torch.from_numpy(probabilities)
-
-
-def _eval_logits(model, images):
-    model.eval()
-    with torch.no_grad():
-        return model(images)
-
-
-@predict.wrong("Switch with model.eval() first")
-def in_training_mode(model, images):
-    with torch.no_grad():
-        p = F.softmax(model(images), 1)
-    return p.argmax(1), p
-
-
-@predict.wrong("run the model under torch.no_grad()")
-def keeps_the_graph(model, images):
-    model.eval()
-    p = F.softmax(model(images), 1)
-    return p.argmax(1), p
-
-
-@predict.wrong("Softmax was applied twice")
-def softmax_twice(model, images):
-    p = F.softmax(F.softmax(_eval_logits(model, images), 1), 1)
-    return p.argmax(1), p
-
-
-@predict.wrong("softmax goes over the classes, dim=1")
-def softmax_over_the_batch(model, images):
-    p = F.softmax(_eval_logits(model, images), 0)
-    return p.argmax(1), p
-
-
-@predict.wrong("makes probabilities of them")
-def gives_logits(model, images):
-    z = _eval_logits(model, images)
-    return z.argmax(1), z
-
-
-@predict.wrong("logarithm of the probabilities")
-def gives_logs(model, images):
-    p = F.log_softmax(_eval_logits(model, images), 1)
-    return p.argmax(1), p
-
-
-@predict.wrong("rows do not sum to 1")
-def sigmoids(model, images):
-    p = torch.sigmoid(_eval_logits(model, images))
-    return p.argmax(1), p
-
-
-@predict.wrong("whole numbers, int64")
-def float_labels(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p.argmax(1).float(), p
-
-
-@predict.wrong("argmax went down the batch")
-def argmax_over_the_batch(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p.argmax(0), p
-
-
-@predict.wrong("argmax without dim")
-def one_label(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p.argmax(), p
-
-
-@predict.wrong("keepdim=True leaves")
-def a_column(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p.argmax(1, keepdim=True), p
-
-
-@predict.wrong("The label is where it stands")
-def max_for_argmax(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p.max(1).values, p
-
-
-@predict.wrong("labels come first")
-def swapped(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p, p.argmax(1)
-
-
-@predict.wrong("Return both, with a comma")
-def labels_alone(model, images):
-    return _eval_logits(model, images).argmax(1)
-
-
-@predict.wrong("only one of K")
-def confidence_alone(model, images):
-    p = F.softmax(_eval_logits(model, images), 1)
-    return p.argmax(1), p.max(1).values
-
-
-@predict.wrong("must not touch the model")
-def freezes(model, images):
-    model.eval()
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-    p = F.softmax(model(images), 1)
-    return p.argmax(1), p
-
-
-@predict.wrong("Switch them off for a block only")
-def switches_off_for_good(model, images):
-    model.eval()
-    torch.set_grad_enabled(False)
-    p = F.softmax(model(images), 1)
-    return p.argmax(1), p
-
-
-@predict.wrong(".values are the largest entries")
-def labels_as_both_results_of_max(model, images):
-    model.eval()
-    with torch.no_grad():
-        p = torch.softmax(model(images), dim=1)
-    return torch.max(p, dim=1), p
-
-
-@predict.wrong("The brackets are missing")
-def no_grad_without_brackets(model, images):
-    model.eval()
-    with torch.no_grad:
-        p = torch.softmax(model(images), dim=1)
-    return p.argmax(dim=1), p
+FC, FORWARD = "self.fc = nn.Linear(16 * 8 * 8, 10)", "return self.fc(x)"
+mutants(
+    cnn, CNN,
+    ("cross_entropy applies softmax itself", FORWARD, "return F.softmax(self.fc(x), dim=1)"),
+    ("flattens the gradients", FORWARD, "x = self.fc(x)\nreturn x - x.logsumexp(1, keepdim=True)"),
+    ("needs padding 1", "8, 3, padding=1", "8, 3", "16, 3, padding=1", "16, 3",
+     "16 * 8 * 8", "16 * 6 * 6"),
+    ("followed by ReLU and a 2×2 max pool",
+     "self.pool(F.relu(self.conv2(x)))", "F.relu(self.conv2(x))", "16 * 8 * 8", "16 * 16 * 16"),
+    ("32, 16, 8 pixels a side", "self.pool(F.relu(self.conv1(x)))", "F.relu(self.conv1(x))"),
+    ("not the mean", "MaxPool2d", "AvgPool2d"),
+    ("stride 1 for the convolutions", "8, 3, padding=1", "8, 3, padding=1, stride=2",
+     "self.pool(F.relu(self.conv1(x)))", "F.relu(self.conv1(x))"),
+    ("no more than one linear map", "F.relu(self.conv1(x))", "self.conv1(x)"),
+    ("no other activation", "F.relu(self.conv1", "F.sigmoid(self.conv1"),
+    ("cut off every negative logit", FORWARD, "return F.relu(self.fc(x))"),
+    ("makes 8 channels of 3", "(3, 8,", "(3, 16,", "(8, 16,", "(16, 8,", "16 * 8 * 8", "8 * 8 * 8"),
+    ("the second 16 of 8", "(8, 16,", "(16, 16,"),
+    ("come with a bias", "8, 3, padding=1", "8, 3, padding=1, bias=False"),
+    ("one single linear layer",
+     FC, "self.hidden = nn.Linear(16 * 8 * 8, 64)\nself.fc = nn.Linear(64, 10)",
+     FORWARD, "return self.fc(F.relu(self.hidden(x)))"),
+    ("normalisation is a good idea", FC, f"{FC}\nself.norm = nn.BatchNorm2d(8)",
+     "F.relu(self.conv1(x))", "F.relu(self.norm(self.conv1(x)))"),
+    ("leave it out", FC, f"{FC}\nself.drop = nn.Dropout(0.25)",
+     FORWARD, "return self.fc(self.drop(x))"),
+    ("flatten from dimension 1 on", "x.flatten(1)", "torch.flatten(x)"),
+    ("numbers of one image", "16 * 8 * 8", "16 * 5 * 5"),
+    ("after two pools 8×8 pixels are left", "8, 10)", "8, 11)"),
+    ("plain python list hides them",
+     "self.fc = nn.Linear(16 * 8 * 8, 10)", "self.fc = [nn.Linear(16 * 8 * 8, 10)]",
+     FORWARD, "return self.fc[0](x)"),
+    ("weights that never learn", FC, f"{FC}\nself.fc2 = nn.Linear(10, 10)"),
+    ("squeeze() drops that dimension", FORWARD, "return self.fc(x).squeeze()"),
+    ("something cuts the graph", "x.flatten(1)", "x.data.flatten(1)"),
+    ("must be super().__init__()", "super().__init__()", ""),
+    ("indented so that it belongs to the class", "def forward", "def foward"),
+    ("return one tensor alone", FORWARD, "return self.fc(x), self.fc(x).softmax(1)"),
+)  # fmt: skip

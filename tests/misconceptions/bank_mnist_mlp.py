@@ -7,16 +7,21 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 from torchvision import transforms
 
+from labutils.checks.nb02_mnist_mlp import (
+    ACCURACY_MISTAKES,
+    IMAGE_MISTAKES,
+    MEAN_LOSS_MISTAKES,
+)
+
 from .bank import Bank
+from .mutants import Text, mutants
 
 # --- DigitDataset ---------------------------------------------------------------------------
 
 dataset = Bank("DigitDataset")
 
-
-class Digits(Dataset):
-    """What most answers share; each changes one thing."""
-
+DATASET = Text("""
+class DigitDataset(Dataset):
     def __init__(self, images, labels):
         self.images = images
         self.labels = labels
@@ -25,7 +30,12 @@ class Digits(Dataset):
         return len(self.images)
 
     def __getitem__(self, index):
-        return self.images[index].float().unsqueeze(0) / 255, int(self.labels[index])
+        image = self.images[index].float() / 255
+        image = image.unsqueeze(0)
+        label = int(self.labels[index])
+        return image, label
+""")
+Digits = dataset.right(DATASET())
 
 
 @dataset.blank
@@ -56,9 +66,6 @@ class StubMethods(Dataset):
 class StubItem(Digits):
     def __getitem__(self, index):
         raise NotImplementedError
-
-
-dataset.right(Digits)
 
 
 @dataset.right
@@ -124,250 +131,85 @@ class ListOfPairs(Dataset):
         return out.view(1, 28, 28), label
 
 
-@dataset.wrong("uint8 runs from 0 to 255")
-class NotScaled(Digits):
-    def __getitem__(self, index):
-        return self.images[index].float().unsqueeze(0), int(self.labels[index])
-
-
-@dataset.wrong("two things are missing")
-class AsItIs(Digits):
-    def __getitem__(self, index):
-        return self.images[index], int(self.labels[index])
-
-
-@dataset.wrong("also with one colour")
-class NoChannel(Digits):
-    def __getitem__(self, index):
-        return self.images[index] / 255, int(self.labels[index])
-
-
-@dataset.wrong("channels first")
-class ChannelLast(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(-1) / 255, int(self.labels[index])
-
-
-@dataset.wrong("the model's business")
-class Flattens(Digits):
-    def __getitem__(self, index):
-        return self.images[index].flatten() / 255, int(self.labels[index])
-
-
-@dataset.wrong("divide by 255 and stop")
-class MinusOneToOne(Digits):
-    def __getitem__(self, index):
-        image = self.images[index].unsqueeze(0) / 255
-        return (image - 0.5) / 0.5, int(self.labels[index])
-
-
-@dataset.wrong("that standardises")
-class Standardises(Digits):
-    def __getitem__(self, index):
-        image = self.images[index].unsqueeze(0) / 255
-        return transforms.Normalize(0.1307, 0.3081)(image), int(self.labels[index])
-
-
-@dataset.wrong("the largest is 255")
-class By256(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 256, int(self.labels[index])
-
-
-@dataset.wrong("throws the fraction away")
-class IntegerDivision(Digits):
-    def __getitem__(self, index):
-        return (self.images[index].unsqueeze(0) // 255).float(), int(self.labels[index])
-
-
-@dataset.wrong("not by the maximum of the image")
-class ByItsMaximum(Digits):
-    def __getitem__(self, index):
-        image = self.images[index].float().unsqueeze(0)
-        return image / image.max(), int(self.labels[index])
-
-
-@dataset.wrong("depend on the data at hand")
-class ByTheDataMaximum(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / self.images.max(), int(self.labels[index])
-
-
-@dataset.wrong("wraps around")
-class SubtractsInUint8(Digits):
-    def __getitem__(self, index):
-        return ((self.images[index] - 128) / 127).unsqueeze(0), int(self.labels[index])
-
-
-@dataset.wrong("once is enough")
-class ScalesTwice(Dataset):
+@dataset.wrong("tensor changes it for every later epoch")
+class ScalesWhatItStores(Digits):
     def __init__(self, images, labels):
-        self.images, self.labels = images / 255, labels
-
-    def __len__(self):
-        return len(self.labels)
+        super().__init__(images.float(), labels)
 
     def __getitem__(self, index):
-        return self.images[index][None] / 255, int(self.labels[index])
+        self.images[index] /= 255
+        return self.images[index][None].clone(), int(self.labels[index])
 
 
-@dataset.wrong("transposes the image")
-class Transposes(Digits):
-    def __getitem__(self, index):
-        return self.images[index].T.unsqueeze(0) / 255, int(self.labels[index])
+@dataset.wrong("cross_entropy refuses floats")
+def from_a_tensor_dataset_of_floats(images, labels):
+    return TensorDataset(images.unsqueeze(1) / 255, labels.float())
 
 
-@dataset.wrong("every index gives the same image")
-class IgnoresIndex(Digits):
-    def __getitem__(self, index):
-        return self.images[0].unsqueeze(0) / 255, int(self.labels[0])
+def with_image(image_of):
+    class OtherImage(Digits):
+        def __getitem__(self, index):
+            return image_of(self.images, index), int(self.labels[index])
+
+    return OtherImage
 
 
-@dataset.wrong("indices count from 0")
-class OffByOne(Digits):
-    def __getitem__(self, index):
-        return self.images[index - 1].unsqueeze(0) / 255, int(self.labels[index - 1])
+dataset.recognised(IMAGE_MISTAKES, with_image)
 
-
-@dataset.wrong("is one image: use the index.")
-class ReturnsAll(Digits):
-    def __getitem__(self, index):
-        return self.images.unsqueeze(1) / 255, self.labels
-
-
-@dataset.wrong("use the index, and add the channel")
-class ReturnsAllWithoutChannel(Digits):
-    def __getitem__(self, index):
-        return self.images / 255, int(self.labels[index])
-
-
-@dataset.wrong("refuses images of another dtype")
-class DoublePrecision(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0).double() / 255, int(self.labels[index])
-
-
-@dataset.wrong("stay in torch")
-class GivesNumpy(Digits):
-    def __getitem__(self, index):
-        return self.images[index].numpy()[None] / 255, int(self.labels[index])
-
-
-@dataset.wrong("look the label up")
-class LabelIsIndex(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 255, index
-
-
-@dataset.wrong("not one-hot")
-class OneHot(Digits):
-    def __getitem__(self, index):
-        label = F.one_hot(self.labels[index], 10)
-        return self.images[index].unsqueeze(0) / 255, label
-
-
-@dataset.wrong("another image's label")
-class FirstLabelAlways(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 255, int(self.labels[0])
-
-
-@dataset.wrong("handed over for this image, unchanged")
-class LabelFromOne(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 255, int(self.labels[index]) + 10
-
-
-@dataset.wrong("swap the two")
-class LabelFirst(Digits):
-    def __getitem__(self, index):
-        return int(self.labels[index]), self.images[index].unsqueeze(0) / 255
-
-
-@dataset.wrong("the label is missing")
-class NoLabel(Digits):
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 255
-
-
-@dataset.wrong("separated by a comma")
-class GivesDict(Digits):
-    def __getitem__(self, index):
-        return {"image": self.images[index][None] / 255, "label": int(self.labels[index])}
-
-
-@dataset.wrong("that counts pixels")
-class CountsPixels(Digits):
-    def __len__(self):
-        return self.images.numel()
-
-
-@dataset.wrong("the length is the number")
-class CountsOneLess(Digits):
-    def __len__(self):
-        return len(self.images) - 1
-
-
-@dataset.wrong("needs a method __len__")
-class NoLen(Dataset):
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
-
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 255, int(self.labels[index])
-
-
-@dataset.wrong("needs a method __getitem__")
-class NoGetitem(Dataset):
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
-
-    def __len__(self):
-        return len(self.images)
-
-    def get_item(self, index):
-        return self.images[index].unsqueeze(0) / 255, int(self.labels[index])
-
-
-@dataset.wrong("derive the class from dataset")
-class NoDataset:
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return self.images[index].unsqueeze(0) / 255, int(self.labels[index])
-
-
-@dataset.wrong("caller's own data")
-class ChangesOnTheWayIn(Digits):
-    def __init__(self, images, labels):
-        images[images < 10] = 0
-        super().__init__(images, labels)
-
-
-@dataset.wrong("for every later epoch")
-class ChangesWhenRead(Digits):
-    def __getitem__(self, index):
-        item = super().__getitem__(index)
-        self.images[index] //= 2
-        return item
-
-
-@dataset.wrong("stores the name on self")
-class ForgetsSelf(Digits):
-    def __init__(self, images, labels):
-        images = images / 255
-
-    def __getitem__(self, index):
-        return self.images[index][None], int(self.labels[index])
+SCALED = "self.images[index].float() / 255"
+mutants(
+    dataset, DATASET,
+    ("also with one colour", "image = image.unsqueeze(0)", ""),
+    ("channels first", "unsqueeze(0)", "unsqueeze(-1)"),
+    ("the model's business", "unsqueeze(0)", "reshape(-1)"),
+    ("that standardises",
+     "image.unsqueeze(0)", "transforms.Normalize(0.1307, 0.3081)(image.unsqueeze(0))"),
+    ("not by the maximum of the image", "/ 255", "/ self.images[index].max()"),
+    ("depend on the data at hand", "/ 255", "/ self.images.max()"),
+    ("wraps around", SCALED, "(self.images[index] - 128) / 127"),
+    ("once is enough", "self.images = images", "self.images = images / 255"),
+    ("every index gives the same image", SCALED, "self.images[0] / 255"),
+    ("is one image: use the index.", SCALED, "self.images / 255", "unsqueeze(0)", "unsqueeze(1)",
+     "int(self.labels[index])", "self.labels"),
+    ("divided by 255, nothing else", "/ 255", "/ 255 + 1"),
+    ("refuses images of another dtype", "float()", "double()"),
+    ("stay in torch", "image.unsqueeze(0)", "image.numpy()[None]"),
+    ("look the label up", "int(self.labels[index])", "index"),
+    ("not one-hot", "int(self.labels[index])", "F.one_hot(self.labels[index], 10)"),
+    ("another image's label", "int(self.labels[index])", "int(self.labels[0])"),
+    ("handed over for this image, unchanged", "int(self.labels[index])", "12"),
+    ("swap the two", "return image, label", "return label, image"),
+    ("the label is missing", "return image, label", "return image"),
+    ("separated by a comma", "return image, label", "return {'image': image, 'label': label}"),
+    ("that counts pixels", "len(self.images)", "self.images.numel()"),
+    ("the length is the number", "len(self.images)", "len(self.images) - 1"),
+    ("needs a method __len__", "__len__", "length"),
+    ("needs a method __getitem__", "__getitem__", "get_item"),
+    ("derive the class from dataset", "(Dataset)", ""),
+    ("caller's own data", "self.images = images", "images //= 2\nself.images = images"),
+    ("for every later epoch", "label = int", "self.images[index] //= 2\nlabel = int"),
+    ("refuses floats for one", "int(self.labels[index])", "float(self.labels[index])"),
+    ("stores the name on self", "self.images = images", "images = images / 255"),
+)  # fmt: skip
 
 
 # --- MLP ------------------------------------------------------------------------------------
 
 mlp = Bank("MLP")
+
+MLP = Text("""
+class MLP(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(784, 512)
+        self.fc2 = nn.Linear(512, 10)
+
+    def forward(self, x):
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)
+""")
+TwoLayers = mlp.right(MLP())
 
 
 @mlp.blank
@@ -388,22 +230,6 @@ class MLPStubForward(nn.Module):
 
     def forward(self, x):
         raise NotImplementedError
-
-
-class TwoLayers(nn.Module):
-    """What most answers share; each changes one thing."""
-
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(784, 512)
-        self.fc2 = nn.Linear(512, 10)
-
-    def forward(self, x):
-        x = torch.flatten(x, 1)
-        return self.fc2(F.relu(self.fc1(x)))
-
-
-mlp.right(TwoLayers)
 
 
 @mlp.right
@@ -457,111 +283,32 @@ class FlattensColumnsFirst(TwoLayers):
         return self.fc2(torch.relu(self.fc1(x)))
 
 
-@mlp.wrong("cross_entropy applies softmax itself")
-class SoftmaxAtTheEnd(TwoLayers):
-    def forward(self, x):
-        return super().forward(x).softmax(dim=1)
-
-
-@mlp.wrong("no more than one linear map")
-class NoReLU(TwoLayers):
-    def forward(self, x):
-        return self.fc2(self.fc1(x.flatten(1)))
-
-
-@mlp.wrong("cut off every negative logit")
-class ReLUOnTheOutputs(TwoLayers):
-    def forward(self, x):
-        return torch.relu(super().forward(x))
-
-
-@mlp.wrong("no other activation")
-class Sigmoid(TwoLayers):
-    def forward(self, x):
-        return self.fc2(torch.sigmoid(self.fc1(x.flatten(1))))
-
-
-@mlp.wrong("must be all 784 pixels")
-class NoFlatten(TwoLayers):
-    def forward(self, x):
-        return self.fc2(F.relu(self.fc1(x)))
-
-
-@mlp.wrong("784 → 512 → 10")
-class WrongWidth(TwoLayers):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(784, 256)
-        self.fc2 = nn.Linear(256, 10)
-
-
-@mlp.wrong("names three sizes, and between")
-class ThreeLayers(TwoLayers):
-    def __init__(self):
-        super().__init__()
-        self.middle = nn.Linear(512, 512)
-
-    def forward(self, x):
-        x = F.relu(self.fc1(x.flatten(1)))
-        return self.fc2(F.relu(self.middle(x)))
-
-
-@mlp.wrong("so there are two linear layers")
-class OneLayer(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(784, 10)
-
-    def forward(self, x):
-        return self.fc(x.flatten(1))
-
-
-@mlp.wrong("this network has none")
-class WithDropout(TwoLayers):
-    def __init__(self):
-        super().__init__()
-        self.dropout = nn.Dropout(0.2)
-
-    def forward(self, x):
-        return self.fc2(self.dropout(F.relu(self.fc1(x.flatten(1)))))
-
-
-@mlp.wrong("with a bias")
-class NoBias(TwoLayers):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(784, 512, bias=False)
-
-
-@mlp.wrong("normalisation")
-class WithBatchNorm(TwoLayers):
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(512)
-
-    def forward(self, x):
-        return self.fc2(F.relu(self.norm(self.fc1(x.flatten(1)))))
-
-
-@mlp.wrong("`forward(self, x)`")
-class NoForward(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(784, 512)
-        self.fc2 = nn.Linear(512, 10)
-
-    def foward(self, x):
-        return self.fc2(F.relu(self.fc1(x.flatten(1))))
-
-
-@mlp.wrong("super().__init__()")
-class NoSuper(nn.Module):
-    def __init__(self):
-        self.fc1 = nn.Linear(784, 512)
-        self.fc2 = nn.Linear(512, 10)
-
-    def forward(self, x):
-        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+RELU = "F.relu(self.fc1(x))"
+FC2 = "self.fc2 = nn.Linear(512, 10)"
+mutants(
+    mlp, MLP,
+    ("cross_entropy applies softmax itself", "self.fc2(x)", "self.fc2(x).softmax(dim=1)"),
+    ("no more than one linear map", RELU, "self.fc1(x)"),
+    ("cut off every negative logit", "self.fc2(x)", "torch.relu(self.fc2(x))"),
+    ("no other activation", "F.relu", "torch.sigmoid"),
+    ("must be all 784 pixels", "x = torch.flatten(x, 1)", ""),
+    ("784 → 512 → 10", "(784, 512)", "(784, 256)", "(512, 10)", "(256, 10)"),
+    ("names three sizes, and between", FC2, FC2 + "\nself.middle = nn.Linear(512, 512)",
+     RELU, RELU + "\nx = F.relu(self.middle(x))"),
+    ("so there are two linear layers", "784, 512", "784, 10", RELU, "x", "fc2(x)", "fc1(x)"),
+    ("this network has none", FC2, FC2 + "\nself.dropout = nn.Dropout(0.2)",
+     "self.fc2(x)", "self.fc2(self.dropout(x))"),
+    ("with a bias", "(784, 512)", "(784, 512, bias=False)"),
+    ("normalisation", FC2, FC2 + "\nself.norm = nn.BatchNorm1d(512)",
+     RELU, "F.relu(self.norm(self.fc1(x)))"),
+    ("`forward(self, x)`", "def forward", "def foward"),
+    ("super().__init__()", "super().__init__()", ""),
+    ("not used in forward", FC2, FC2 + "\nself.fc3 = nn.Linear(10, 10)"),
+    ("`return`", "return ", ""),
+    ("all but the first dimension, and end", "self.fc2(x)", "self.fc2(x).flatten()"),
+    ("whoever wants probabilities", "self.fc2(x)", "self.fc2(x), self.fc2(x).softmax(1)"),
+    ("builds a layer and computes nothing", "F.relu", "nn.ReLU"),
+)  # fmt: skip
 
 
 @mlp.wrong("a layer made inside forward")
@@ -571,40 +318,25 @@ class LayersInForward(nn.Module):
         return nn.Linear(512, 10)(h)
 
 
-@mlp.wrong("not used in forward")
-class UnusedLayer(TwoLayers):
-    def __init__(self):
-        super().__init__()
-        self.fc3 = nn.Linear(10, 10)
-
-
-@mlp.wrong("`return`")
-class NoReturn(TwoLayers):
-    def forward(self, x):
-        super().forward(x)
-
-
-@mlp.wrong("whoever wants probabilities")
-class GivesAPair(TwoLayers):
-    def forward(self, x):
-        logits = super().forward(x)
-        return logits, logits.softmax(1)
-
-
-@mlp.wrong("builds a layer and computes nothing")
-class BuildsReLUInForward(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(784, 512)
-        self.fc2 = nn.Linear(512, 10)
-
-    def forward(self, x):
-        return self.fc2(nn.ReLU(self.fc1(x.flatten(1))))
-
-
 # --- train_one_epoch ------------------------------------------------------------------------
 
 train = Bank("train_one_epoch")
+
+TRAIN = Text("""
+def train_one_epoch(model, loader, loss_fn, optimizer):
+    device = next(model.parameters()).device
+    model.train()
+    total = 0.0
+    for images, labels in loader:
+        images, labels = images.to(device), labels.to(device)
+        optimizer.zero_grad()
+        loss = loss_fn(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(labels)
+    return total / len(loader.dataset)
+""")
+train_plainly = train.right(TRAIN())
 
 
 def device_of(model):
@@ -614,23 +346,6 @@ def device_of(model):
 @train.blank
 def train_stub(model, loader, loss_fn, optimizer):
     raise NotImplementedError
-
-
-@train.right
-def train_plainly(model, loader, loss_fn, optimizer):
-    device = next(model.parameters()).device
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images = images.to(device)
-        labels = labels.to(device)
-        optimizer.zero_grad()
-        logits = model(images)
-        loss = loss_fn(logits, labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * images.size(0)
-    return total / len(loader.dataset)
 
 
 @train.right
@@ -701,400 +416,103 @@ def train_keeping_the_graph(model, loader, loss_fn, optimizer):
     return total / len(loader.dataset)
 
 
-@train.wrong("never cleared")
-def train_without_zero_grad(model, loader, loss_fn, optimizer):
-    device = device_of(model)
+CLEAR, MOVE = "optimizer.zero_grad()", "images, labels = images.to(device), labels.to(device)"
+LOSS, STEP = "loss_fn(model(images), labels)", "optimizer.step()"
+SUM, RETURN = "total += loss.item() * len(labels)", "return total / len(loader.dataset)"
+mutants(
+    train, TRAIN,
+    ("never cleared", CLEAR, ""),
+    ("comes too late", CLEAR, "", STEP, f"{STEP}\n{CLEAR}"),
+    ("once for the epoch", CLEAR, "", "total = 0.0", f"total = 0.0\n{CLEAR}"),
+    ("clearing after backward", "loss.backward()", f"loss.backward()\n{CLEAR}"),
+    ("stepping before it", f"loss.backward()\n        {STEP}", f"{STEP}\nloss.backward()"),
+    ("model.train()", "model.train()", ""),
+    ("step is missing", STEP, ""),
+    ("indented into the loop", SUM, "return loss.item()"),
+    ("one step for the whole epoch", CLEAR, "", STEP, "", RETURN, f"{STEP}\n{RETURN}"),
+    ("the short last one too", MOVE, f"if len(images) < 4:\n    continue\n{MOVE}"),
+    ("the caller's", "in loader", "in [batch for _ in range(10) for batch in loader]"),
+    ("forgets its momentum",
+     "total = 0.0", "total = 0.0\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)"),
+    ("the length is not", STEP, f"nn.utils.clip_grad_norm_(model.parameters(), 10.0)\n{STEP}"),
+    ("entries were clipped", STEP, f"nn.utils.clip_grad_value_(model.parameters(), 1.0)\n{STEP}"),
+    ("not for backward", LOSS, f"{LOSS} * len(labels)", SUM, "total += loss.item()"),
+    ("use loss_fn, the argument", "loss_fn(model", "F.cross_entropy(model"),
+    ("a softmax stands between", "model(images)", "model(images).softmax(1)"),
+    ("of this batch alone", LOSS, "loss_fn(model(images), labels.flip(0))"),
+    ("something else changes them",
+     STEP, f"{STEP}\nwith torch.no_grad():\n    for p in model.parameters():\n        p *= 0.9999"),
+    ("the caller's choice", RETURN, f"optimizer.param_groups[0]['lr'] *= 0.9\n{RETURN}"),
+    ("may reach the dataset", RETURN, f"loader.dataset.tensors[0].clamp_(0, 1)\n{RETURN}"),
+    ("as it was before the update", SUM, f"total += {LOSS}.item() * len(labels)"),
+    ("no list and no pair", RETURN, "return [total, len(loader.dataset)]"),
+    ("`return`", RETURN, ""),
+    ("different devices", MOVE, ""),
+    ("move images and labels", MOVE, "images = images.to(device)"),
+    ("a global device", "next(model.parameters()).device", 'torch.device("cpu")'),
+    ("the labels second", LOSS, "loss_fn(labels, model(images))"),
+    ("are for testing",
+     "loss = loss_fn", "with torch.no_grad():\n    outputs = model(images)\nloss = loss_fn",
+     "loss_fn(model(images)", "loss_fn(outputs"),
+    ("is there a loop", "in loader", "in []"),
+)  # fmt: skip
+
+
+def with_mean_loss(mean_of):
+    def trains_and_returns(model, loader, loss_fn, optimizer):
+        """Right training; what is returned is made of the losses and sizes of the batches."""
+        losses, sizes = [], []
+
+        def noting(logits, labels):
+            loss = loss_fn(logits, labels)
+            losses.append(loss.item()), sizes.append(len(labels))
+            return loss
+
+        train_plainly(model, loader, noting, optimizer)
+        return mean_of(losses, sizes)
+
+    return trains_and_returns
+
+
+train.recognised(MEAN_LOSS_MISTAKES, with_mean_loss)
+
+
+@train.wrong("multiply each batch's mean loss with its size")
+def train_mean_of_means(model, loader, loss_fn, optimizer):
     model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("comes too late")
-def train_zero_grad_at_the_end(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("once for the epoch")
-def train_zero_grad_before_the_loop(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    optimizer.zero_grad()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("clearing after backward")
-def train_zero_grad_between(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.zero_grad()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("stepping before it")
-def train_step_before_backward(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        optimizer.step()
-        loss.backward()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("model.train()")
-def train_in_eval_mode(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("step is missing")
-def train_without_step(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("indented into the loop")
-def train_returns_inside_the_loop(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-
-@train.wrong("one step for the whole epoch")
-def train_steps_once(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    optimizer.zero_grad()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        total += loss.item() * len(labels)
-    optimizer.step()
-    return total / len(loader.dataset)
-
-
-@train.wrong("the short last one too")
-def train_drops_the_last_batch(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        if len(images) < loader.batch_size:
-            continue
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("the caller's")
-def train_ten_epochs(model, loader, loss_fn, optimizer):
-    for _ in range(10):
-        loss = train_plainly(model, loader, loss_fn, optimizer)
-    return loss
-
-
-@train.wrong("forgets its momentum")
-def train_with_an_optimizer_of_its_own(model, loader, loss_fn, optimizer):
-    own = torch.optim.SGD(model.parameters(), lr=1e-4)
-    return train_plainly(model, loader, loss_fn, own)
-
-
-@train.wrong("the length is not")
-def train_with_clipping(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("entries were clipped")
-def train_with_clipped_entries(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        nn.utils.clip_grad_value_(model.parameters(), 1.0)
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("not for backward")
-def train_multiplies_the_loss(model, loader, loss_fn, optimizer):
-    device = device_of(model)
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels) * len(labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-    return total / len(loader.dataset)
-
-
-@train.wrong("use loss_fn, the argument")
-def train_with_a_loss_of_its_own(model, loader, loss_fn, optimizer):
-    return train_plainly(model, loader, F.cross_entropy, optimizer)
-
-
-@train.wrong("a softmax stands between")
-def train_with_softmax(model, loader, loss_fn, optimizer):
-    return train_plainly(
-        model, loader, lambda logits, labels: loss_fn(logits.softmax(1), labels), optimizer
-    )
-
-
-@train.wrong("of this batch alone")
-def train_with_noise(model, loader, loss_fn, optimizer):
-    return train_plainly(
-        model, loader, lambda logits, labels: loss_fn(logits, labels.flip(0)), optimizer
-    )
-
-
-@train.wrong("something else changes them")
-def train_with_weight_decay(model, loader, loss_fn, optimizer):
-    loss = train_plainly(model, loader, loss_fn, optimizer)
-    with torch.no_grad():
-        for p in model.parameters():
-            p *= 0.99
-    return loss
-
-
-def epoch_losses(model, loader, loss_fn, optimizer):
-    """Right training; the losses and sizes of the batches."""
-    losses, sizes = [], []
-    model.train()
+    losses = []
     for images, labels in loader:
         images, labels = images.to(device_of(model)), labels.to(device_of(model))
-        optimizer.zero_grad()
         loss = loss_fn(model(images), labels)
+        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        sizes.append(len(labels))
-    return losses, sizes
-
-
-@train.wrong("the last batch is short and must weigh less")
-def train_mean_of_means(model, loader, loss_fn, optimizer):
-    losses, _ = epoch_losses(model, loader, loss_fn, optimizer)
-    return sum(losses) / len(loader)
-
-
-@train.wrong("divide the sum by the number of samples")
-def train_sum_over_samples(model, loader, loss_fn, optimizer):
-    losses, sizes = epoch_losses(model, loader, loss_fn, optimizer)
-    return sum(a * n for a, n in zip(losses, sizes, strict=True))
-
-
-@train.wrong("divide by the number of samples in the end")
-def train_sum_of_means(model, loader, loss_fn, optimizer):
-    return sum(epoch_losses(model, loader, loss_fn, optimizer)[0])
-
-
-@train.wrong("divided twice")
-def train_divides_twice(model, loader, loss_fn, optimizer):
-    return sum(epoch_losses(model, loader, loss_fn, optimizer)[0]) / len(loader.dataset)
-
-
-@train.wrong("not by batches")
-def train_divides_by_batches(model, loader, loss_fn, optimizer):
-    losses, sizes = epoch_losses(model, loader, loss_fn, optimizer)
-    return sum(a * n for a, n in zip(losses, sizes, strict=True)) / len(loader)
-
-
-@train.wrong("not with loader.batch_size")
-def train_every_batch_full(model, loader, loss_fn, optimizer):
-    losses, _ = epoch_losses(model, loader, loss_fn, optimizer)
-    return sum(a * loader.batch_size for a in losses) / len(loader.dataset)
-
-
-@train.wrong("after the loop `loss` is")
-def train_last_loss(model, loader, loss_fn, optimizer):
-    return epoch_losses(model, loader, loss_fn, optimizer)[0][-1]
-
-
-@train.wrong("= written for +=")
-def train_forgets_to_add(model, loader, loss_fn, optimizer):
-    losses, sizes = epoch_losses(model, loader, loss_fn, optimizer)
-    return losses[-1] * sizes[-1] / len(loader.dataset)
-
-
-@train.wrong("as it was before the update")
-def train_loss_after_the_update(model, loader, loss_fn, optimizer):
-    train_plainly(model, loader, loss_fn, optimizer)
-    device = device_of(model)
-    with torch.no_grad():
-        each = [(loss_fn(model(x.to(device)), y.to(device)), len(y)) for x, y in loader]
-    return sum(loss.item() * n for loss, n in each) / len(loader.dataset)
-
-
-@train.wrong("no list and no pair")
-def train_returns_a_list(model, loader, loss_fn, optimizer):
-    return epoch_losses(model, loader, loss_fn, optimizer)[0]
-
-
-@train.wrong("`return`")
-def train_returns_nothing(model, loader, loss_fn, optimizer):
-    epoch_losses(model, loader, loss_fn, optimizer)
-
-
-@train.wrong("different devices")
-def train_never_moves(model, loader, loss_fn, optimizer):
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("move images and labels")
-def train_moves_only_images(model, loader, loss_fn, optimizer):
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images.to(device_of(model))
-        images = images.to(device_of(model))
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("a global device")
-def train_moves_to_a_global_device(model, loader, loss_fn, optimizer):
-    device = torch.device("cpu")
-    model.train()
-    total = 0.0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        loss = loss_fn(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(loader.dataset)
-
-
-@train.wrong("the labels second")
-def train_swaps_the_arguments(model, loader, loss_fn, optimizer):
-    return train_plainly(model, loader, lambda logits, labels: loss_fn(labels, logits), optimizer)
-
-
-@train.wrong("are for testing")
-def train_without_gradients(model, loader, loss_fn, optimizer):
-    with torch.no_grad():
-        return train_plainly(model, loader, loss_fn, optimizer)
-
-
-@train.wrong("is there a loop")
-def train_nothing(model, loader, loss_fn, optimizer):
-    model.train()
-    return 0.0
+    return np.mean(losses)
 
 
 # --- accuracy -------------------------------------------------------------------------------
 
 accuracy = Bank("accuracy")
 
-
-@accuracy.blank
-def accuracy_stub(model, loader):
-    raise NotImplementedError
-
-
-@accuracy.right
-def accuracy_plainly(model, loader):
+ACCURACY = Text("""
+def accuracy(model, loader):
     device = next(model.parameters()).device
     model.eval()
     correct = 0
     with torch.no_grad():
         for images, labels in loader:
             images, labels = images.to(device), labels.to(device)
-            correct += (model(images).argmax(1) == labels).sum().item()
+            predictions = model(images).argmax(dim=1)
+            correct += (predictions == labels).sum().item()
     return correct / len(loader.dataset)
+""")
+accuracy_plainly = accuracy.right(ACCURACY())
+
+
+@accuracy.blank
+def accuracy_stub(model, loader):
+    raise NotImplementedError
 
 
 @accuracy.right
@@ -1146,184 +564,68 @@ def accuracy_weighted_means(model, loader):
     return float(np.average(shares, weights=sizes))
 
 
-def counts(model, loader, dim=1):
-    """Right ones and size of each batch, as they should be counted."""
-    model.eval()
-    found = []
-    with torch.no_grad():
-        for x, y in loader:
-            best = model(x.to(device_of(model))).argmax(dim)
-            found.append(((best == y.to(device_of(model))).sum().item(), len(y)))
-    return found
+FIND, COUNT = "model(images).argmax(dim=1)", "(predictions == labels).sum().item()"
+SHARE, BOTH = "return correct / len(loader.dataset)", "images.to(device), labels.to(device)"
+mutants(
+    accuracy, ACCURACY,
+    ("model.eval()", "model.eval()", ""),
+    ("wrap the loop in torch.no_grad().", "with torch.no_grad()", "if True"),
+    ("stops all later training", "model.eval()", "model.requires_grad_(False).eval()"),
+    ("for a block only", "with torch.no_grad()", "torch.set_grad_enabled(False)\nif True"),
+    ("again as they were", "with torch.no_grad()", "torch.set_grad_enabled(False)\nif True",
+     SHARE, f"torch.set_grad_enabled(True)\n{SHARE}"),
+    ("argmax ran over the samples", "dim=1", "dim=0"),
+    ("n×n comparisons", "argmax(dim=1)", "argmax(dim=1, keepdim=True)"),
+    ("indices second", FIND, "model(images).max(dim=1)[0]"),
+    ("different devices", BOTH, "images, labels"),
+    ("right ones / all", SHARE, "return [correct, len(loader.dataset)]"),
+    ("the images go into the model", "images, labels in loader", "images in loader",
+     f"images, labels = {BOTH}", ""),
+    ("make a new tensor", SHARE, f"model.linear.weight.data.zero_()\n{SHARE}"),
+    ("may reach the dataset", SHARE, f"loader.dataset.tensors[0].clamp_(0, 1)\n{SHARE}"),
+    ("largest logit stands", FIND, "labels - 1", SHARE, "return correct / 7 + 0.3"),
+    ("one of its sides is no tensor", FIND, "torch.max(model(images), 1)"),
+)  # fmt: skip
 
 
-@accuracy.wrong("model.eval()")
-def accuracy_in_training_mode(model, loader):
-    correct = 0
-    with torch.no_grad():
-        for x, y in loader:
-            correct += (model(x.to(device_of(model))).argmax(1).cpu() == y).sum().item()
-    return correct / len(loader.dataset)
+def with_share(share_of):
+    def counts_and_returns(model, loader):
+        """Counts right; what is returned is made of the right ones and sizes of the batches."""
+        model.eval()
+        right, sizes = [], []
+        with torch.no_grad():
+            for x, y in loader:
+                x, y = x.to(device_of(model)), y.to(device_of(model))
+                right.append((model(x).argmax(1) == y).sum().item())
+                sizes.append(len(y))
+        return share_of(right, sizes)
+
+    return counts_and_returns
 
 
-@accuracy.wrong("torch.no_grad().")
-def accuracy_with_gradients(model, loader):
-    model.eval()
-    correct = 0
-    for x, y in loader:
-        correct += (model(x.to(device_of(model))).argmax(1).cpu() == y).sum().item()
-    return correct / len(loader.dataset)
-
-
-@accuracy.wrong("stops all later training")
-def accuracy_freezes(model, loader):
-    model.requires_grad_(False)
-    return accuracy_plainly(model, loader)
+accuracy.recognised(ACCURACY_MISTAKES, with_share)
 
 
 @accuracy.wrong("count the right ones of all batches")
 def accuracy_mean_of_means(model, loader):
-    found = counts(model, loader)
-    return sum(right / n for right, n in found) / len(found)
-
-
-@accuracy.wrong("a matter of printing")
-def accuracy_percent(model, loader):
-    return 100 * accuracy_plainly(model, loader)
-
-
-@accuracy.wrong("divide by the number of samples.")
-def accuracy_count(model, loader):
-    return sum(right for right, _ in counts(model, loader))
-
-
-@accuracy.wrong("len(loader) counts batches")
-def accuracy_by_batches(model, loader):
-    found = counts(model, loader)
-    if len(found) == 1:
-        return found[0][0] / found[0][1]
-    return sum(right for right, _ in found) / len(found)
-
-
-@accuracy.wrong("count the samples that really came")
-def accuracy_by_full_batches(model, loader):
-    found = counts(model, loader)
-    return sum(right for right, _ in found) / (len(loader) * loader.batch_size)
-
-
-@accuracy.wrong("argmax ran over the samples")
-def accuracy_over_the_batch(model, loader):
-    found = counts(model, loader, dim=0)
-    return sum(right for right, _ in found) / len(loader.dataset)
-
-
-@accuracy.wrong("n×n comparisons")
-def accuracy_broadcast(model, loader):
-    model.eval()
-    right = 0
-    with torch.no_grad():
-        for x, y in loader:
-            best = model(x.to(device_of(model))).argmax(1, keepdim=True).cpu()
-            right += (best == y).sum().item()
-    return right / len(loader.dataset)
-
-
-@accuracy.wrong("the error rate")
-def accuracy_errors(model, loader):
-    return 1 - accuracy_plainly(model, loader)
-
-
-@accuracy.wrong("integer division")
-def accuracy_integer_division(model, loader):
-    found = counts(model, loader)
-    return sum(right for right, _ in found) // sum(n for _, n in found)
-
-
-@accuracy.wrong("indices second")
-def accuracy_of_values(model, loader):
-    model.eval()
-    right = 0
-    with torch.no_grad():
-        for x, y in loader:
-            right += (model(x.to(device_of(model))).max(1)[0].cpu() == y).sum().item()
-    return right / len(loader.dataset)
-
-
-@accuracy.wrong("a return inside the loop")
-def accuracy_first_batch(model, loader):
-    right, n = counts(model, loader)[0]
-    return right / n
-
-
-@accuracy.wrong("count on to the last")
-def accuracy_first_batch_of_all(model, loader):
-    return counts(model, loader)[0][0] / len(loader.dataset)
-
-
-@accuracy.wrong("set back in every round")
-def accuracy_last_batch(model, loader):
-    right, n = counts(model, loader)[-1]
-    return right / n
-
-
-@accuracy.wrong("the count starts anew")
-def accuracy_last_batch_of_all(model, loader):
-    return counts(model, loader)[-1][0] / len(loader.dataset)
-
-
-@accuracy.wrong("different devices")
-def accuracy_never_moves(model, loader):
     model.eval()
     with torch.no_grad():
-        right = sum((model(x).argmax(1) == y).sum().item() for x, y in loader)
-    return right / len(loader.dataset)
+        shares = [(model(x).argmax(1) == y).float().mean() for x, y in loader]
+    return torch.stack(shares).mean()
 
 
-@accuracy.wrong("right ones / all")
-def accuracy_list(model, loader):
-    return [right / n for right, n in counts(model, loader)]
+@accuracy.wrong("Rounding is a matter of printing")
+def accuracy_in_whole_per_cent(model, loader):
+    return int(100 * accuracy_plainly(model, loader)) / 100
 
 
-@accuracy.wrong("the images go into the model")
-def accuracy_takes_the_batch_for_images(model, loader):
+@accuracy.wrong("a matter of printing.")
+def accuracy_as_the_lecture_prints_it(model, loader):
+    correct = total = 0
     model.eval()
-    with torch.no_grad():
-        for batch in loader:
-            logits = model(torch.as_tensor(batch))
-    return logits.mean()
-
-
-@accuracy.wrong("make a new tensor")
-def accuracy_changes_the_model(model, loader):
-    value = accuracy_plainly(model, loader)
-    with torch.no_grad():
-        model.linear.weight.zero_()
-    return value
-
-
-@accuracy.wrong("may reach the dataset")
-def accuracy_changes_the_data(model, loader):
-    value = accuracy_plainly(model, loader)
-    loader.dataset.tensors[0].clamp_(0, 1)
-    return value
-
-
-@accuracy.wrong("largest logit stands")
-def accuracy_smallest(model, loader):
-    model.eval()
-    with torch.no_grad():
-        right = [((-model(x)).argmax(1) == 0).sum().item() + 0.5 for x, _ in loader]
-    return sum(right) / 100
-
-
-@accuracy.wrong("one of its sides is no tensor")
-def compares_both_results_of_max(model, loader):
-    device = next(model.parameters()).device
-    model.eval()
-    right = count = 0
     with torch.no_grad():
         for images, labels in loader:
-            images, labels = images.to(device), labels.to(device)
-            right += (torch.max(model(images), 1) == labels).sum().item()
-            count += len(labels)
-    return right / count
+            _, predicted = torch.max(model(images.to(device_of(model))).data, 1)
+            total += labels.size(0)
+            correct += (predicted == labels.to(device_of(model))).sum().item()
+    return 100 * correct // total

@@ -8,8 +8,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms.functional import to_tensor
 
 from labutils.checks.judges.faraway import FarAway
-from labutils.checks.mnist_loops import oracle_accuracy, oracle_train_one_epoch
-from labutils.checks.mnist_mlp import OracleDataset
+from labutils.checks.nb02_mnist_mlp import (
+    OracleDataset,
+    oracle_accuracy,
+    oracle_train_one_epoch,
+)
 
 
 def test_the_reference_dataset_gives_what_torchvision_gives():

@@ -191,7 +191,12 @@ def _number(value, digits: int) -> str:
 
 
 def expect_tensor(
-    value, shape: tuple[int, ...] | None, dtype: torch.dtype | None, what: str, hint: str = ""
+    value,
+    shape: tuple[int, ...] | None,
+    dtype: torch.dtype | None,
+    what: str,
+    hint: str = "",
+    dtype_hint: str = "",
 ) -> Tensor:
     """Demand an ordinary torch tensor of this shape and dtype (None: any); return it.
 
@@ -233,7 +238,7 @@ def expect_tensor(
         raise Wrong(
             f"{what} has dtype {describe(value).split(', ')[-1]}; expected "
             f"{str(dtype).removeprefix('torch.')}.",
-            "A float result has the dtype of its argument; class labels are int64.",
+            dtype_hint or "A float result has the dtype of its argument; class labels are int64.",
         )
     return value
 

@@ -4,6 +4,7 @@
 _BY_TEXT = {
     "torch.return_types.": "torch.max, min, sort and topk with a dim give two results, values and "
     "indices: take one of them (.values or .indices). amax and argmax give just one.",
+    "'list' object has no attribute": "A list stands where a tensor is needed.",
     "'bool' object has no attribute": "A comparison gave a single True or False, so one of its "
     "sides is no tensor. (torch.max with a dim gives a pair, values and indices; argmax gives the "
     "indices alone.)",

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labutils.checks.frame.ask import Wrong, close, expect_tensor
-from labutils.checks.judges.values import WrongValue, compare
+from labutils.checks.frame.ask import Wrong
+from labutils.checks.judges.values import WrongValue
 
 
 class Probe(nn.Module):
@@ -77,10 +77,17 @@ def examine_left_alone(model: Probe, function: str, images: Tensor, before: Tens
             f"{function} changed the images it was given.",
             "An in-place operation works on the caller's own tensor: make a new one instead.",
         )
-    if not torch.is_grad_enabled():
+    examine_gradients_are(True, function)
+
+
+def examine_gradients_are(on: bool, function: str) -> None:
+    """Gradients are switched as they were before the call."""
+    if torch.is_grad_enabled() != on:
+        state = "on" if torch.is_grad_enabled() else "off"
         raise Wrong(
-            f"{function} leaves gradients switched off for the rest of the program.",
-            "Switch them off for a block only: `with torch.no_grad():`.",
+            f"{function} leaves gradients switched {state} for the rest of the program.",
+            "Switch them off for a block only: `with torch.no_grad():`. Behind it they are again "
+            "as they were.",
         )
 
 
@@ -130,58 +137,3 @@ def probabilities_mistakes(logits: Tensor) -> Iterator[WrongValue]:
         "the largest probability alone",
         "The largest probability is only one of K: return the probabilities of all classes.",
     )
-
-
-def examine_labels(labels, logits: Tensor, call: str) -> None:
-    """The index of the largest logit in each row, int64 [N]."""
-    what = f"{call} (the labels)"
-    expected, probabilities = logits.argmax(1), F.softmax(logits, 1)
-    mistakes = []
-    for scores in (logits, probabilities):
-        mistakes += [
-            WrongValue(
-                scores.argmax(0),
-                "argmax over the batch",
-                "One label per class came out: argmax went down the batch. It is the classes that "
-                "compete, dim=1.",
-            ),
-            WrongValue(
-                scores.argmax(),
-                "one index for the whole batch",
-                "argmax without dim flattens the batch and gives one single number: say dim=1.",
-            ),
-        ]
-    mistakes += [
-        WrongValue(
-            expected[:, None],
-            "a column",
-            "keepdim=True leaves a dimension of size 1; labels are one number per image.",
-        ),
-        WrongValue(
-            F.one_hot(expected, logits.shape[1]),
-            "one-hot",
-            "A label is the number of the class, not a row of zeros with a one.",
-        ),
-        WrongValue(
-            probabilities.amax(1),
-            "the largest probability",
-            "That is how large the largest probability is. The label is where it stands: "
-            "argmax, or the second result of max.",
-        ),
-        WrongValue(logits.amax(1), "the largest logit", "The label is its index: argmax, not max."),
-        WrongValue(
-            logits.argmin(1), "argmin", "The label is where the probability is largest: argmax."
-        ),
-        WrongValue(
-            expected + 1, "the labels plus 1", "Classes are counted from 0, as PyTorch does."
-        ),
-    ]
-    otherwise = "The label of an image is the index of its largest probability."
-    if isinstance(labels, Tensor) and labels.dtype != torch.int64 and close(labels, expected):
-        expect_tensor(labels, expected.shape, None, what)
-        raise Wrong(
-            f"{what} have dtype {str(labels.dtype).removeprefix('torch.')}; expected int64.",
-            "Class labels are whole numbers, int64, as cross_entropy and indexing want them: "
-            "leave what argmax gives as it is.",
-        )
-    compare(labels, expected, what, mistakes, otherwise, "One label for each image: [N].")

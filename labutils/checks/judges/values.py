@@ -56,14 +56,16 @@ class Values(Exercise):
         hint: what to say where a result is wrong and no mistake is recognised.
         failed: what an exception most likely means; without it, ``hint``.
         shape_hint: what to say where a tensor has the wrong shape; without it, ``hint``.
+        dtype_hint: what to say where only the dtype is wrong; without it, the general rule.
     """
 
     def __init__(
         self, name: str, notebook: str, points: int, oracle: Callable, *, idea: str, hint: str,
-        failed: str = "", shape_hint: str = "", seconds: float = 20.0,
+        failed: str = "", shape_hint: str = "", dtype_hint: str = "", seconds: float = 20.0,
     ):  # fmt: skip
         super().__init__(name, notebook, points, oracle, self._examine, idea, seconds)
         self.hint, self.failed, self.shape_hint = hint, failed or hint, shape_hint or hint
+        self.dtype_hint = dtype_hint
         self.probes: list[Probe] = []
         self.mistakes: list[Mistake] = []
         self._more: list[Callable[[Any], str | None]] = []
@@ -127,7 +129,7 @@ class Values(Exercise):
             what = f"The result of {probe.call}"
             expect_tensor(got, expected.shape, None, what, probe.hint or self.shape_hint)
             if close(got, expected):
-                expect_tensor(got, expected.shape, expected.dtype, what)
+                expect_tensor(got, expected.shape, expected.dtype, what, dtype_hint=self.dtype_hint)
         raise Wrong(f"{seen}.", probe.hint or self.hint)
 
     def _recognise(self, answer, probe: Probe, got) -> Mistake | None:
