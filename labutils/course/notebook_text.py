@@ -22,5 +22,6 @@ def without_widgets(notebook: NotebookNode) -> NotebookNode:
     stored.metadata.pop("widgets", None)
     for cell in stored.cells:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET_VIEW, None)
+            for part in ("data", "metadata"):  # Colab's says from where a widget is loaded
+                output.get(part, {}).pop(WIDGET_VIEW, None)
     return stored

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .colors import DARK, LIGHT
+from .fonts import as_png, style_families
 
 STYLE_FILE = Path(__file__).with_name("series.mplstyle")
 MAX_BYTES = 100_000
@@ -54,11 +55,10 @@ def show(fig, *, alt: str) -> None:
     Raises:
         ValueError: ``alt`` is empty.
     """
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
+    png = as_png(fig, dpi=DPI, bbox_inches="tight")
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # only a notebook's own figures are its
         pyplot.close(fig)
-    Picture(_compact(buffer.getvalue()), alt).show()
+    Picture(_compact(png), alt).show()
 
 
 def _compact(png: bytes) -> bytes:
@@ -82,7 +82,9 @@ def series_style():
     """Draw in the style of the series; put back afterwards what the notebook had set."""
     import matplotlib.style
 
+    families = style_families()
     with matplotlib.style.context(STYLE_FILE, after_reset=True):
+        matplotlib.rcParams["font.family"] = families
         yield
 
 

@@ -22,19 +22,11 @@ class View(NamedTuple):
     picture: Picture
     text: str
 
-    def mimebundle(self, widget: ipywidgets.Widget | None = None) -> dict:
-        """Return an output that shows it, or the widget where one can be shown."""
+    def mimebundle(self) -> dict:
+        """Return an output that shows it without a kernel."""
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.text.splitlines())
-        live = {}
-        if widget is not None:
-            live[WIDGET_VIEW] = {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": widget.model_id,
-            }
         return {
             **self.picture,
-            **live,
             "text/html": self.picture["text/html"] + lines,
             "text/plain": f"{self.picture.alt}\n{self.text}",
         }
@@ -69,6 +61,16 @@ class Screen(anywidget.AnyWidget):
             what = f"{type(error).__name__}: {error}"
             self.problem = f"{who} cannot show this. {what} {advice}"
             self.trace = "".join(traceback.format_exception(error))
+
+
+def live_output(box: ipywidgets.Widget, screen: Screen, view: View) -> tuple[dict, dict]:
+    """Return data and metadata of a cell's output: the box, or the view where none can be shown.
+
+    The metadata is anywidget's: Colab loads only those widgets of which an output says from where.
+    """
+    data, metadata = screen._repr_mimebundle_()
+    widget = {**data[WIDGET_VIEW], "model_id": box.model_id}
+    return {**view.mimebundle(), WIDGET_VIEW: widget}, metadata
 
 
 class Explorer:
@@ -147,6 +149,6 @@ class Explorer:
         finally:
             self._drawing = False
 
-    def _repr_mimebundle_(self, **_) -> dict:
+    def _repr_mimebundle_(self, **_) -> tuple[dict, dict]:
         """The live explorer; its start state as a picture and text where no widget can be shown."""
-        return self._start.mimebundle(self.box)
+        return live_output(self.box, self.screen, self._start)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,16 +17,10 @@ from labutils.plotting.sheet import WIDTH, Sheet, message
 from labutils.plotting.words import change, fixed, percent, plural, sentences
 
 from .controls import button
-from .explorer import Screen, View
+from .explorer import Screen, View, live_output
 
 MIN_SECONDS = 1.0  # between two pictures
 MAX_SHARE = 0.01  # of the training's time, for all pictures together
-# In HTML: a Label would be cut off in a narrow window.
-STOP_HINT = (
-    "Stopping keeps what was learned. If the button does nothing, Kernel &gt; Interrupt does the "
-    "same."
-)
-INTERRUPT_HINT = "To stop and keep what was learned: Kernel &gt; Interrupt."
 # The picture, in pixels.
 HEIGHT = 262
 TOP, BOTTOM = 30, 196  # of both panels
@@ -100,16 +95,20 @@ class LiveTraining:
         self.screen = Screen()
         self._words = ipywidgets.Label()
         line = [self._words]
+        menu = "Runtime &gt; Interrupt execution" if _in_colab() else "Kernel &gt; Interrupt"
+        hint = f"To stop and keep what was learned: {menu}."
         if _has_subshells():
             self.button = button("Stop training")
             self.button.on_click(lambda _: self._stop.set())
             line.insert(0, self.button)
-        hint = ipywidgets.HTML(STOP_HINT if _has_subshells() else INTERRUPT_HINT)
+            hint = "Stopping keeps what was learned. If the button does nothing, "
+            hint += f"{menu} does the same."
+        hint = ipywidgets.HTML(hint)  # a Label would be cut off in a narrow window
         wrapping = {"flex_flow": "row wrap"}
         self.box = ipywidgets.VBox([ipywidgets.Box(line, layout=wrapping), hint, self.screen])
         self._widgets = [self.box, *self.box.children, *line]
-        view = self._view_or_a_word()
-        self._output = display(view.mimebundle(self.box), raw=True, display_id=True)
+        data, metadata = live_output(self.box, self.screen, self._view_or_a_word())
+        self._output = display(data, metadata=metadata, raw=True, display_id=True)
         if _has_subshells():
             _hear_while_busy(self.button)
 
@@ -177,6 +176,10 @@ class LiveTraining:
 
     def _batches_done(self) -> int:
         return self._epoch * (self._num_batches() or 0) + len(self._progress.losses)
+
+
+def _in_colab() -> bool:
+    return "google.colab" in sys.modules
 
 
 def _has_subshells() -> bool:

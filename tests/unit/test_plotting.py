@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
 from labutils import plotting
@@ -533,6 +535,77 @@ def test_pictures_are_white_whatever_style_the_notebook_set(shown):
         plotting.value_bars({"a": 1})
     picture = Image.open(io.BytesIO(base64.b64decode(shown[0]["image/png"]))).convert("RGB")
     assert picture.getpixel((2, 2)) == (255, 255, 255)
+
+
+@pytest.fixture
+def hangul(tmp_path, monkeypatch):
+    """A font with the letters of 훈련, as black squares, which matplotlib has not seen yet."""
+    from matplotlib import font_manager
+
+    letters, pen = {ord(letter): f"uni{ord(letter):X}" for letter in "훈련"}, TTGlyphPen(None)
+    for draw, corner in zip("mlll", [(0, 0), (0, 800), (800, 800), (800, 0)], strict=True):
+        (pen.moveTo if draw == "m" else pen.lineTo)(corner)
+    pen.closePath()
+    names, square = [".notdef", *letters.values()], pen.glyph()
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap(letters)
+    builder.setupGlyf(dict.fromkeys(names, square))
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Two Letters", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "two.ttf")
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", font_manager.fontManager.ttflist[:])
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
+    return str(tmp_path / "two.ttf")
+
+
+def black_pixels(output) -> int:
+    image = Image.open(io.BytesIO(base64.b64decode(output["image/png"]))).convert("L")
+    return int((np.asarray(image) < 50).sum())
+
+
+@pytest.mark.parametrize("way", ["installed", "set by the notebook"])
+def test_letters_that_our_font_lacks_come_from_another(
+    way, hangul, shown, monkeypatch, recwarn, capsys
+):
+    from matplotlib import font_manager, rc_context
+
+    plotting.value_bars({"cat": 1}, title="ab")
+    settings = {}
+    if way == "installed":
+        monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [hangul, hangul + "x"])
+    else:
+        font_manager.fontManager.addfont(hangul)
+        settings["font.family"] = "Two Letters"
+    with rc_context(settings):
+        plotting.value_bars({"cat": 1}, title="훈련")  # two full squares of ten points
+    assert black_pixels(shown[1]) > black_pixels(shown[0]) + 150
+    assert not recwarn.list and capsys.readouterr().out == ""
+    assert "훈련" in shown[1]["text/plain"]
+
+
+def test_letters_that_no_font_has_are_told_in_a_sentence(
+    hangul, shown, monkeypatch, recwarn, capsys
+):
+    from matplotlib import font_manager
+
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [hangul])
+    plotting.value_bars({"곡 훈": 1, "선": 2}, title="곡")
+    said = capsys.readouterr().out
+    assert said.startswith("Boxes stand in this picture for 곡 선: no installed font has them.")
+    assert said.count("\n") == 1 and not recwarn.list
+
+
+def test_other_warnings_of_a_figure_still_come(shown):
+    from matplotlib.figure import Figure
+
+    fig = Figure(layout="constrained", figsize=(0.1, 0.1))
+    fig.subplots().set_title("wide")
+    with pytest.warns(UserWarning, match="constrained_layout not applied"):
+        plotting.show(fig, alt="Nothing.")
 
 
 def test_the_same_data_gives_the_same_picture(shown):

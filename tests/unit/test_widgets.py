@@ -1,15 +1,20 @@
 """The frame of the explorers: controls keep their range, faults are told, a picture stays."""
 
+import sys
+from types import SimpleNamespace
+
 import nbformat
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from torch import nn
 
-from labutils import widgets
+from labutils import training, widgets
 from labutils.course.notebook_text import as_text
 from labutils.plotting.sheet import Sheet
 from labutils.training import models
+from labutils.widgets import live
 from labutils.widgets.controls import choice, slider
 from labutils.widgets.explorer import WIDGET_VIEW
 
@@ -116,14 +121,46 @@ def test_a_choice_gives_values_for_texts():
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_where_no_widget_can_be_shown_stand_picture_and_words(name):
     explorer = EXPLORERS[name]()
-    bundle = explorer._repr_mimebundle_()
-    assert bundle[WIDGET_VIEW]["model_id"] == explorer.box.model_id
+    bundle, metadata = explorer._repr_mimebundle_()
+    assert metadata == {} and bundle[WIDGET_VIEW]["model_id"] == explorer.box.model_id
     assert "<img " in bundle["text/html"] and "<p>" in bundle["text/html"]
     assert explorer.screen.alt in bundle["text/plain"]
     assert explorer.screen.text in bundle["text/plain"]
-    plain = [EXPLORERS[name]()._repr_mimebundle_()["text/plain"] for _ in range(2)]
+    plain = [EXPLORERS[name]()._repr_mimebundle_()[0]["text/plain"] for _ in range(2)]
     assert plain == [bundle["text/plain"]] * 2  # no number of a model, nothing by chance
     assert explorer.box.model_id not in str({k: v for k, v in bundle.items() if k != WIDGET_VIEW})
+
+
+@pytest.fixture
+def on_colab(monkeypatch):
+    """What Colab adds to the metadata of an output with a widget, so that it is shown."""
+    url = "https://example.org/manager.js"
+    output = SimpleNamespace(
+        enable_custom_widget_manager=lambda: None, _widgets=SimpleNamespace(_installed_url=url)
+    )
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(output=output))
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
+    return {WIDGET_VIEW: {"colab": {"custom_widget_manager": {"url": url}}}}
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_on_colab_an_explorer_in_a_cells_last_line_is_shown(name, on_colab):
+    data, metadata = DisplayFormatter().format(EXPLORERS[name]())
+    assert WIDGET_VIEW in data and metadata == on_colab
+
+
+@pytest.mark.parametrize("subshells", [True, False])
+def test_on_colab_a_training_is_shown_and_names_colabs_menu(subshells, on_colab, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **more: shown.append((data, more)))
+    monkeypatch.setattr(live, "_has_subshells", lambda: subshells)
+    monkeypatch.setattr(live, "_hear_while_busy", lambda button: None)
+    watched = live.LiveTraining()
+    watched(training.Progress(training.History(), [torch.tensor(1.0)], 1, 4))
+    ((data, more),) = shown
+    assert WIDGET_VIEW in data and more["metadata"] == on_colab
+    (hint,) = [part.value for part in watched.box.children if hasattr(part, "value")]
+    assert "Runtime &gt; Interrupt execution" in hint and "Kernel" not in hint
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -132,12 +169,13 @@ def test_every_control_has_a_name(name):
         assert getattr(control, "name", None) or control.description
 
 
-def test_committed_notebooks_keep_the_picture_and_lose_the_widget():
-    data = widgets.softmax()._repr_mimebundle_()
-    output = new_output("execute_result", data=data, execution_count=1)
+def test_committed_notebooks_keep_the_picture_and_lose_the_widget(on_colab):
+    data, metadata = widgets.softmax()._repr_mimebundle_()
+    output = new_output("execute_result", data=data, metadata=metadata, execution_count=1)
     notebook = new_notebook(cells=[new_code_cell("widgets.softmax()", outputs=[output])])
     notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     stored = nbformat.reads(as_text(notebook), as_version=4)
     assert set(stored.cells[0].outputs[0].data) == {"text/html", "text/plain", "image/svg+xml"}
+    assert stored.cells[0].outputs[0].metadata == {}
     assert "widgets" not in stored.metadata
     assert WIDGET_VIEW in notebook.cells[0].outputs[0].data, "the notebook given is not changed"
