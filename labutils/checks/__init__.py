@@ -16,7 +16,7 @@ _MODULES = (
     "nb03_cifar10_cnn",
     "nb04_vgg11",
     "nb05_vgg16_dropout",
-    "alexnet",
+    "nb06_alexnet_output_sizes",
 )
 
 EXERCISES: dict[str, Exercise] = {

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from labutils.checks import EXERCISES
-from labutils.checks.alexnet import OracleAlexNet
+from labutils.checks.nb06_alexnet_output_sizes import OracleAlexNet
 
 
 def test_the_reference_has_the_parameters_of_the_single_tower():
