@@ -324,21 +324,19 @@ def _expect_whole(label, what: str) -> None:
 
 # --- MLP ------------------------------------------------------------------------------------
 
+_FLATTEN = (
+    "A linear layer works on the last dimension, and that must be all 784 pixels: flatten each "
+    "image first, from dimension 1 on."
+)
 mlp = Network(
-    "MLP",
-    NOTEBOOK,
-    2,
-    models.mlp,
-    (4, 1, 28, 28),
+    "MLP", NOTEBOOK, 2, models.mlp, (4, 1, 28, 28),
     idea="Flatten each image to 784 numbers, map them to 512 with a linear layer, apply ReLU, map "
     "to ten scores with a second linear layer, and return these as they are.",
     hints={
         "features": "The sizes are 784 → 512 → 10: all pixels in, 512 hidden units, one output "
         "for each digit.",
-        "flatten": "A linear layer works on the last dimension, and that must be all 784 pixels: "
-        "flatten each image first, from dimension 1 on.",
-        "size": "A linear layer works on the last dimension, and that must be all 784 pixels: "
-        "flatten each image first, from dimension 1 on.",
+        "flatten": _FLATTEN,
+        "size": _FLATTEN,
         "shape": "One row of ten class scores for each image: flatten all but the first dimension, "
         "and end in a linear layer with ten outputs.",
         "too many": "784-512-10 names three sizes, and between them are two linear layers.",
@@ -346,7 +344,7 @@ mlp = Network(
         "between them.",
         "dropout": "Dropout is a fine idea for notebook 05, but this network has none.",
     },
-)
+)  # fmt: skip
 
 # --- train_one_epoch ------------------------------------------------------------------------
 
@@ -379,17 +377,12 @@ def examine_train_one_epoch(answer: Callable) -> str | None:
     images, labels = make_batches()
     before = [p.detach().clone() for p in model.parameters()]
     loader = make_loader(images, labels)
+    hint = (
+        "The images go into the model; what comes out goes into loss_fn first, the labels second; "
+        "and the loss that comes out is propagated backwards."
+    )
     try:
-        got = ask(
-            answer,
-            model,
-            loader,
-            loss_fn,
-            optimizer,
-            frozen=False,
-            hint="The images go into the model; what comes out goes into loss_fn first, the labels "
-            "second; and the loss that comes out is propagated backwards.",
-        )
+        got = ask(answer, model, loader, loss_fn, optimizer, frozen=False, hint=hint)
     except Wrong as wrong:
         if model.calls and not model.calls[0].graph:
             raise Wrong(
@@ -397,6 +390,7 @@ def examine_train_one_epoch(answer: Callable) -> str | None:
                 "The model ran without gradients: no_grad() and inference_mode() are for testing.",
             ) from None
         raise
+    examine_gradients_are(True, "train_one_epoch")
     _examine_training(model)
     moved = any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     _examine_number_of_steps(len(optimizer.gradients), len(model.calls), moved)
@@ -695,13 +689,11 @@ def examine_accuracy(answer: Callable) -> None:
 
 
 def _ask_accuracy(answer: Callable, model: nn.Module, loader: DataLoader) -> float:
-    got = ask(
-        answer,
-        model,
-        loader,
-        hint="Each batch of the loader is a pair (images, labels): the images go into the model, "
-        "the likeliest class of each row is compared with the labels.",
+    hint = (
+        "Each batch of the loader is a pair (images, labels): the images go into the model, the "
+        "likeliest class of each row is compared with the labels."
     )
+    got = ask(answer, model, loader, hint=hint)
     return expect_number(
         got, "The result of accuracy", "One number for the whole loader: right ones / all."
     )

@@ -232,7 +232,7 @@ _oblong = (
 )
 convolve.probe(_image, _kernel)
 convolve.probe(_image, torch.tensor([[1.0, -2.0, 4.0], [0.5, 3.0, -1.0]]), hint=_oblong)
-convolve.probe(_image.T, torch.tensor([[2.0], [-1.0], [0.5]]), hint=_oblong)
+convolve.probe(_image.T.contiguous(), torch.tensor([[2.0], [-1.0], [0.5]]), hint=_oblong)
 convolve.probe(_image, _image.flip(0), hint="A kernel as large as the image fits at one place.")
 convolve.probe(_image.double() / 3, _kernel.double() / 7, call="convolve of two float64 tensors")
 convolve.probe(_image.long(), torch.tensor([[1, 2], [-3, 4]]), call="convolve of two int64 tensors")
@@ -355,11 +355,7 @@ def _padded(x: Tensor, kernel: Tensor, before: int) -> Tensor:
 # --- CNN ------------------------------------------------------------------------------------
 
 cnn = Network(
-    "CNN",
-    NOTEBOOK,
-    3,
-    models.cnn,
-    (3, 3, 32, 32),
+    "CNN", NOTEBOOK, 3, models.cnn, (3, 3, 32, 32),
     idea="Twice convolution (3×3, padding 1), ReLU and max pool; then flatten all but the batch, "
     "and one linear layer from 16 · 8 · 8 numbers to 10 logits, which are returned as they are.",
     hints={
@@ -374,10 +370,6 @@ cnn = Network(
         "size": "After two pools 8×8 pixels are left in 16 channels: the linear layer takes "
         "16 · 8 · 8 numbers of one image.",
     },
-)
+)  # fmt: skip
 
-EXERCISES = [
-    normalize,
-    convolve,
-    cnn,
-]
+EXERCISES = [normalize, convolve, cnn]

@@ -443,6 +443,7 @@ mutants(
     ("something else changes them",
      STEP, f"{STEP}\nwith torch.no_grad():\n    for p in model.parameters():\n        p *= 0.9999"),
     ("the caller's choice", RETURN, f"optimizer.param_groups[0]['lr'] *= 0.9\n{RETURN}"),
+    ("for a block only", RETURN, f"torch.set_grad_enabled(False)\n{RETURN}"),
     ("may reach the dataset", RETURN, f"loader.dataset.tensors[0].clamp_(0, 1)\n{RETURN}"),
     ("as it was before the update", SUM, f"total += {LOSS}.item() * len(labels)"),
     ("no list and no pair", RETURN, "return [total, len(loader.dataset)]"),

@@ -9,6 +9,7 @@ from labutils.checks import EXERCISES, Result
 
 from .bank import BANKS
 from .hints import hints_of
+from .mutants import Text
 
 for path in sorted(Path(__file__).parent.glob("bank_*.py")):
     importlib.import_module(f"{__package__}.{path.stem}")
@@ -98,6 +99,11 @@ def test_the_oracle_itself_passes(name):
     exercise = EXERCISES[name]
     result = exercise.run(exercise.oracle)
     assert result.passed, result
+
+
+def test_a_message_quotes_the_line_of_an_answer_made_from_text():
+    answer = Text("def softmax(z):\n    return z.soft()\n")("soft", "no_such_thing")
+    assert "(line 2: return z.no_such_thing())" in EXERCISES["softmax"].run(answer).message
 
 
 @pytest.mark.parametrize("module", HEARD)

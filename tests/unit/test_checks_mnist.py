@@ -15,7 +15,7 @@ from labutils.checks.nb02_mnist_mlp import (
 )
 
 
-def test_the_reference_dataset_gives_what_torchvision_gives():
+def test_the_oracle_dataset_gives_what_torchvision_gives():
     images = torch.arange(256).repeat(13)[: 4 * 784].reshape(4, 28, 28).to(torch.uint8)
     labels = torch.tensor([7, 0, 9, 3])
     dataset = OracleDataset(images, labels)
@@ -101,7 +101,7 @@ def test_training_and_optimizer_steps_work_far_away():
     assert far[-1] < far[0]
 
 
-def test_the_reference_loop_is_gradient_descent_on_one_full_batch():
+def test_the_oracle_loop_is_gradient_descent_on_one_full_batch():
     model = nn.Linear(3, 2)
     images, labels = torch.rand(6, 3), torch.tensor([0, 1, 1, 0, 1, 0])
     weight = model.weight.detach().clone()
