@@ -28,9 +28,6 @@ def main(argv: list[str] | None = None) -> int:
             command = importlib.import_module(module)
             command.add_arguments(subparser)
     arguments = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a letter that the console does not know stops nothing
-            stream.reconfigure(errors="backslashreplace")
     return command.main(arguments)
 
 

@@ -30,32 +30,24 @@ def write_all(out: Path, records: list[dict], exercises: dict[str, Iterable[str]
 
 def grades_csv(records: list[dict], exercises: dict[str, Iterable[str]]) -> str:
     """One line per student and notebook; no times in it, so that the same class gives the same."""
-    graded = {r["notebook"] for r in records}
-    columns = [
-        name for notebook, names in exercises.items() if notebook in graded for name in names
-    ]
+    graded = {record["notebook"] for record in records}
+    names = [name for notebook in exercises if notebook in graded for name in exercises[notebook]]
+    columns = ["student", "notebook", "points", "max_points", "status", *names, "needs_a_look",
+               "notes", "file"]  # fmt: skip
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["student", "notebook", "points", "max_points", "status", *columns,
-         "needs_a_look", "notes", "file"]
-    )  # fmt: skip
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
     for record in records:
-        scores = [record["exercises"].get(name, {}).get("points", "") for name in columns]
-        row = [record["student"], record["notebook"], _number(record["points"]),
-               _number(record["max_points"]), record["status"], *map(_number, scores),
-               " ".join(record["look"]), " ".join(record["notes"]), record["file"]]  # fmt: skip
-        writer.writerow([_cell(value) for value in row])
+        row = record | {name: found["points"] for name, found in record["exercises"].items()}
+        row |= {"needs_a_look": " ".join(record["look"]), "notes": " ".join(record["notes"])}
+        writer.writerow({column: _cell(value) for column, value in row.items()})
     return text.getvalue()
 
 
-def _cell(text: str) -> str:
+def _cell(value) -> str:
     """No formula: a spreadsheet would run what a file name or an error message begins with."""
+    text = f"{value:g}" if isinstance(value, float | int) else str(value)
     return "'" + text if text.startswith(tuple("=+-@\t\r＝＋－＠")) else text
-
-
-def _number(value) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def report(name: str, records: list[dict], exercises: dict[str, Iterable[str]]) -> str:

@@ -21,6 +21,10 @@ _SUSPICIOUS = re.compile(
 )
 
 
+# A student's cells that are code, by their place, with their statements.
+_Cells = dict[int, tuple[NotebookNode, list[Statement] | None]]
+
+
 @dataclass
 class Rebuilt:
     """The notebook to grade, and how it came about.
@@ -58,19 +62,24 @@ def exercise_points(template: NotebookNode) -> dict[str, float]:
 def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
     """Build the grading notebook of one submission from the released notebook."""
     names = list(exercise_points(template))
-    parsed = [statements(c.source) for c in submission.cells]
-    cells = [  # what defines something is code, even where one key made another cell of it
-        c
-        if c.cell_type == "code" or grade_id(c) in names or any(s.defines for s in p or [])
-        else None
-        for c, p in zip(submission.cells, parsed, strict=True)
-    ]
+    # What defines something is code, even where one key made another cell of it.
+    cells: _Cells = {
+        number: (cell, found)
+        for number, cell in enumerate(submission.cells)
+        for found in [statements(cell.source)]
+        if cell.cell_type == "code"
+        or grade_id(cell) in names
+        or any(s.defines for s in found or [])
+    }
     rebuilt = Rebuilt(new_notebook())
     for name in names:
         stub = next(c for c in template.cells if grade_id(c) == name)
-        rebuilt.answers[name] = _find_answer(name, stub.source, cells, parsed, rebuilt)
-    _compare_checks(template, cells, rebuilt)
-    extras = _own_statements(template, cells, parsed, rebuilt)
+        rebuilt.answers[name] = _find_answer(name, stub.source, cells, rebuilt.notes)
+    written = {cell.source.strip() for cell, _ in cells.values()}
+    for cell in template.cells:
+        if grade_id(cell).startswith("check-") and cell.source.strip() not in written:
+            rebuilt.notes.append(f"{grade_id(cell)} was changed or deleted: restored.")
+    extras = _own_statements(template, cells, rebuilt.answers)
 
     given: list[Statement] = []
     done: set[int] = set()
@@ -80,7 +89,7 @@ def rebuild(template: NotebookNode, submission: NotebookNode) -> Rebuilt:
             continue
         if name in names:
             place = rebuilt.answers[name]
-            source = cell.source if place is None else cells[place].source
+            source = cell.source if place is None else cells[place][0].source
             before = [s for where, s in extras if s.defines or place is None or where < place]
             pool = [*given, *before]
             answer = statements(source)
@@ -114,90 +123,72 @@ def _append(rebuilt: Rebuilt, source: str, id: str = "") -> None:
     rebuilt.notebook.cells.append(cell)
 
 
-def _binds(cell_statements: list[Statement] | None, name: str) -> bool:
-    return any(name in s.binds for s in cell_statements or [])
-
-
-def _find_answer(name, stub, cells, parsed, rebuilt: Rebuilt) -> int | None:
+def _find_answer(name: str, stub: str, cells: _Cells, notes: list[str]) -> int | None:
     tagged, by_name, blank = [], [], []
-    for number, cell in enumerate(cells):
-        if cell is None or f"check.{name}(" in cell.source and not _defines(parsed[number], name):
+    for number, (cell, found) in cells.items():
+        binding = [s for s in found or [] if name in s.binds]
+        if f"check.{name}(" in cell.source and not any(s.defines for s in binding):
             continue
         if cell.source.strip() == stub.strip():
             blank.append(number)
-        elif grade_id(cell) == name and (parsed[number] is None or _binds(parsed[number], name)):
+        elif grade_id(cell) == name and (found is None or binding):
             tagged.append(number)
-        elif _binds(parsed[number], name) and not grade_id(cell):
+        elif binding and not grade_id(cell):
             by_name.append(number)
-    found = tagged or by_name
-    if len(found) > 1:
-        rebuilt.notes.append(f"{name} was written {len(found)} times: the last one counts.")
-    if found and not tagged:
-        rebuilt.notes.append(f"{name} was found by its name, in a cell without nbgrader's mark.")
-    if not found and not blank:
-        there = any(c is not None and grade_id(c) == name for c in cells)
-        why = "gives it no value" if there else "was deleted"
-        rebuilt.notes.append(f"the cell of {name} {why}.")
-    place = (found or blank or [None])[-1]
-    if found and cells[place].cell_type != "code":
-        rebuilt.notes.append(f"{name} stands in a {cells[place].cell_type} cell: graded as code.")
-    if found and cells[place].source.lstrip().startswith("%%"):
-        magic = cells[place].source.split()[0]
-        rebuilt.notes.append(f"{name} stands below {magic}: graded without it.")
-    return place
+    answers = tagged or by_name
+    if len(answers) > 1:
+        notes.append(f"{name} was written {len(answers)} times: the last one counts.")
+    if by_name and not tagged:
+        notes.append(f"{name} was found by its name, in a cell without nbgrader's mark.")
+    if not answers:
+        if not blank:
+            there = any(grade_id(cell) == name for cell, _ in cells.values())
+            notes.append(f"the cell of {name} {'gives it no value' if there else 'was deleted'}.")
+        return blank[-1] if blank else None
+    cell = cells[answers[-1]][0]
+    if cell.cell_type != "code":
+        notes.append(f"{name} stands in a {cell.cell_type} cell: graded as code.")
+    if cell.source.lstrip().startswith("%%"):
+        notes.append(f"{name} stands below {cell.source.split()[0]}: graded without it.")
+    return answers[-1]
 
 
-def _defines(cell_statements: list[Statement] | None, name: str) -> bool:
-    return any(name in s.binds and s.defines for s in cell_statements or [])
-
-
-def _compare_checks(template, cells, rebuilt: Rebuilt) -> None:
-    sources = {c.source.strip() for c in cells if c is not None}
-    for cell in template.cells:
-        if grade_id(cell).startswith("check-") and cell.source.strip() not in sources:
-            rebuilt.notes.append(f"{grade_id(cell)} was changed or deleted: restored.")
-
-
-def _own_statements(template, cells, parsed, rebuilt: Rebuilt) -> list[tuple[int, Statement]]:
+def _own_statements(template, cells: _Cells, answers: dict) -> list[tuple[int, Statement]]:
     """The student's statements beside the answers that the released notebook has no word on."""
     theirs = {c.source.strip() for c in template.cells if c.cell_type == "code"}
-    taken = set(exercise_points(template)) | {"check"}
+    taken = {*answers, "check"}
     for cell in template.cells:
         if cell.cell_type == "code" and not grade_id(cell):
             taken.update(*(s.binds for s in statements(cell.source) or []))
-    chosen = set(rebuilt.answers.values())
     return [
         (number, statement)
-        for number, cell in enumerate(cells)
-        if cell is not None and number not in chosen and cell.source.strip() not in theirs
-        for statement in parsed[number] or []
+        for number, (cell, found) in cells.items()
+        if number not in answers.values() and cell.source.strip() not in theirs
+        for statement in found or []
         if statement.binds and not statement.binds & taken
     ]
 
 
-def annotate(submission: NotebookNode, rebuilt_answers: dict, record: dict) -> NotebookNode:
+def annotate(submission: NotebookNode, answers: dict, record: dict) -> NotebookNode:
     """The student's own notebook, with what each answer scored and why written below it."""
     after: dict[int | None, list[NotebookNode]] = {}
     for name, graded in record["exercises"].items():
         lines = [f"**Graded · {name}: {graded['points']:g} of {graded['max']:g} points.**"]
         lines += [_plain(graded[key]) for key in ("message", "hint") if graded[key]]
         note = new_markdown_cell("> " + "\n>\n> ".join(lines))
-        note["id"] = f"graded-{len(after)}-{name}"[:64]
-        after.setdefault(rebuilt_answers.get(name), []).append(note)
+        after.setdefault(answers.get(name), []).append(note)
     most = sum(graded["max"] for graded in record["exercises"].values())
     head = new_markdown_cell(
         f"> **Graded: {record['points']:g} of {most:g} points.**"
         + "".join(f"\n>\n> {_plain(line)}" for line in record["look"] + record["notes"])
     )
-    head["id"] = "graded"
     out = from_dict(submission)
     out.cells = [head, *after.get(None, [])]
     for number, cell in enumerate(submission.cells):
         out.cells += [cell, *after.get(number, [])]
-    out.nbformat, out.nbformat_minor = 4, 5
-    for number, cell in enumerate(out.cells):
-        if not cell.get("id") or any(cell["id"] == c.get("id") for c in out.cells[:number]):
-            cell["id"] = f"cell-{number}"
+    out.nbformat, out.nbformat_minor = 4, 4  # which has no ids: a copied cell's would stand twice
+    for cell in out.cells:
+        cell.pop("id", None)
     return out
 
 

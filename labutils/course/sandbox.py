@@ -73,7 +73,8 @@ class Sandbox:
             name: str(self.home)
             for name in ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "IPYTHONDIR")
         }
-        return kept | home | {
+        proxies = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+        return kept | home | dict.fromkeys(proxies, nowhere) | {
             _MARK: self.mark,
             "LABUTILS_BUDGET": "smoke",
             "LABUTILS_DATA": "sample",
@@ -86,10 +87,6 @@ class Sandbox:
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
             "CI": "true",
-            "http_proxy": nowhere,
-            "https_proxy": nowhere,
-            "HTTP_PROXY": nowhere,
-            "HTTPS_PROXY": nowhere,
         }  # fmt: skip
 
     def command(self, connection_file: str) -> list[str]:

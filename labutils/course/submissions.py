@@ -65,7 +65,10 @@ def find(
         chosen += map(_latest, mine.values())
 
     notebooks = {only} if only else {s.notebook for s in chosen if s.notebook} or {""}
-    _complete(chosen, notebooks)
+    has = {(s.student, s.notebook) for s in chosen}
+    for submission in chosen:
+        if len(notebooks) == 1 and (submission.student, *notebooks) not in has:
+            (submission.notebook,) = notebooks  # what cannot be told must be this one
     for submission in chosen:
         if others[submission.student]:
             submission.notes.append(f"also handed in: {others[submission.student]}.")
@@ -109,8 +112,9 @@ def _identify(path: Path, student: str, templates: dict) -> Submission | None:
     except (ValueError, OSError) as error:
         submission.look.append(f"{shown}: {error}.")
         return submission if called_one else None
+    ids = {grade_id(cell) for cell in notebook.cells}
     submission.notebook = (
-        _by_ids(notebook, templates) or submission.notebook or _by_names(notebook, templates)
+        _most(ids, templates) or submission.notebook or _most(_defined(notebook), templates)
     )
     submission.readable = bool(submission.notebook)
     if not submission.notebook:
@@ -120,20 +124,16 @@ def _identify(path: Path, student: str, templates: dict) -> Submission | None:
     return submission
 
 
-def _by_ids(notebook, templates: dict) -> str:
-    ids = {grade_id(cell) for cell in notebook.cells} - {""}
-    return _most({n: len(ids & set(exercise_points(t))) for n, t in templates.items()})
-
-
-def _by_names(notebook, templates: dict) -> str:
+def _defined(notebook) -> set[str]:
     parsed = [statements(cell.source) or [] for cell in notebook.cells]
-    defined = set().union(*(s.binds for some in parsed for s in some if s.defines))
-    return _most({n: len(defined & set(exercise_points(t))) for n, t in templates.items()})
+    return set().union(*(s.binds for found in parsed for s in found if s.defines))
 
 
-def _most(scores: dict[str, int]) -> str:
-    best = max(scores, key=scores.get, default="")
-    return best if scores.get(best) else ""
+def _most(some: set[str], templates: dict) -> str:
+    """The notebook that has most of some names among its exercises; empty where none has."""
+    counts = {n: len(some & exercise_points(t).keys()) for n, t in templates.items()}
+    best = max(counts, key=counts.get, default="")
+    return best if counts.get(best) else ""
 
 
 def _latest(several: list[Submission]) -> Submission:
@@ -150,15 +150,6 @@ def _latest(several: list[Submission]) -> Submission:
         graded = names.readable(latest.path.name)
         latest.notes.append(f"{len(several)} files for this notebook: graded {graded}, not {left}.")
     return latest
-
-
-def _complete(chosen: list[Submission], notebooks: set[str]) -> None:
-    """Say of a file that cannot be told which notebook it must have been, if there is but one."""
-    single = next(iter(notebooks)) if len(notebooks) == 1 else ""
-    has = {(s.student, s.notebook) for s in chosen}
-    for submission in chosen:
-        if not submission.notebook and (submission.student, single) not in has:
-            submission.notebook = single
 
 
 def _missing(

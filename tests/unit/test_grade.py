@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import io
 import json
 import os
 import re
@@ -17,7 +16,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labutils import __main__ as commands
 from labutils.course import autograde, class_report, grade, names, rebuild, slices, submissions
 from labutils.course.sandbox import Run
 
@@ -411,15 +409,6 @@ def test_the_table_opens_in_excel_and_half_a_surrogate_pair_stops_nothing(tmp_pa
     half = nbformat.v4.new_code_cell("'\ud83d'")
     path.write_text(json.dumps(nbformat.v4.new_notebook(cells=[half])))
     assert autograde.read_notebook(path).cells[0].source == "'?'"
-
-
-def test_a_console_that_knows_few_letters_stops_nothing(monkeypatch):
-    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(grade, "main", lambda arguments: print("김 · 9 of 9") or 0)
-    assert commands.main(["grade", "folder", "--out", "results"]) == 0
-    stream.flush()
-    assert stream.buffer.getvalue().split() == rb"\uae40 \xb7 9 of 9".split()
 
 
 # --- the class, with a grader that runs nothing ------------------------------------------------
