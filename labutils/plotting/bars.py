@@ -4,7 +4,7 @@ import numpy as np
 
 from .colors import BLUE, COLORS, DARK, HATCHES, LIGHT, ORANGE
 from .figure import figure_title, line, new_axes, panel_title, series_style, show, write
-from .inputs import as_array, as_labels, as_named, as_probabilities, same_length
+from .inputs import as_array, as_named, as_probabilities, same_length
 from .words import about, count, fixed, listing, number, percent, percents, plural, sentences
 
 
@@ -15,7 +15,7 @@ def bar_look(index: int = 0, marked: bool = False) -> dict:
     return {"facecolor": LIGHT[color], "edgecolor": color, "hatch": hatch}
 
 
-def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, room=0.3) -> None:
+def draw_bars(axis, names, values, spell, *, series=None, marked=(), room=0.3) -> None:
     """Draw one horizontal bar per name, from the top down, its number at its end.
 
     Args:
@@ -31,14 +31,10 @@ def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, 
         axis.barh(place, end, 0.72, **look)
         offset, align = (-4, "right") if end < 0 else (4, "left")
         write(axis, end, place, spell(value), away=(offset, 0), ha=align, fontsize=8.5)
-    if log:
-        axis.set_xscale("log")
-        axis.set_xlim(ends.min() / 3, ends.max() * 12)
-    else:
-        low, high = min(0.0, ends.min()), max(0.0, ends.max())
-        space = room * ((high - low) or 1.0)
-        axis.set_xlim(low - space * (low < 0), high + space * (high > 0 or low == 0))
-        line(axis, [0, 0], [-0.5, len(values) - 0.5], DARK, 0.8)
+    low, high = min(0.0, ends.min()), max(0.0, ends.max())
+    space = room * ((high - low) or 1.0)
+    axis.set_xlim(low - space * (low < 0), high + space * (high > 0 or low == 0))
+    line(axis, [0, 0], [-0.5, len(values) - 0.5], DARK, 0.8)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(True, axis="x")
@@ -46,20 +42,16 @@ def draw_bars(axis, names, values, spell, *, series=None, marked=(), log=False, 
 
 
 @series_style()
-def probability_bars(probabilities, classes, *, true=None, columns=3, title="") -> None:
+def probability_bars(probabilities, classes, *, columns=3, title="") -> None:
     """Show distributions over the classes as bars, several beside each other.
 
     Args:
         probabilities: [K] or [M, K], each row sums to 1; or a dictionary of [K] by name.
         classes: K names.
-        true: the right class (a number, or one per row): its bar is hatched.
     """
     named = isinstance(probabilities, dict)
     rows = as_probabilities(list(probabilities.values()) if named else probabilities, classes)
     titles = list(map(str, probabilities)) if named else [""] * len(rows)
-    marks = []
-    if true is not None:
-        marks = as_labels(np.broadcast_to(true, len(rows)), classes, "true")
     columns = min(columns, len(rows))
     lines = -(-len(rows) // columns)
     height, width = lines * (0.8 + 0.26 * len(classes)), 8 if columns > 1 else 5
@@ -67,36 +59,31 @@ def probability_bars(probabilities, classes, *, true=None, columns=3, title="") 
     for axis in axes[len(rows) :]:
         axis.remove()
     said = []
-    for place, (axis, row, text) in enumerate(zip(axes, rows, titles, strict=False)):
-        draw_bars(axis, classes, row, fixed, marked=marks[place : place + 1])
+    for axis, row, text in zip(axes, rows, titles, strict=False):
+        draw_bars(axis, classes, row, fixed)
         axis.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
         panel_title(axis, text)
         best = np.argsort(-row, kind="stable")[:3]
         said.append(about(text, listing(f"{classes[label]} {fixed(row[label])}" for label in best)))
-    fig.supxlabel("probability" + ("; hatched: the true class" if len(marks) else ""), fontsize=10)
+    fig.supxlabel("probability", fontsize=10)
     figure_title(fig, title)
-    true_names = dict.fromkeys(str(classes[mark]) for mark in marks)
-    noted = f"Hatched: the true class {listing(true_names)}" if true_names else ""
-    show(fig, alt=sentences(title, *said, noted))
+    show(fig, alt=sentences(title, *said))
 
 
 @series_style()
-def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None) -> None:
+def value_bars(values, *, unit="", title="", marked=(), digits=None) -> None:
     """Show named numbers as horizontal bars, the number at the end of each.
 
     Args:
-        values: numbers by name; may be negative (scores, gradients) where ``log`` is False.
+        values: numbers by name; may be negative (scores, gradients).
         unit: said behind each number.
         marked: names whose bars are hatched.
-        log: logarithmic scale, for numbers of very different size; all must be positive.
         digits: decimals; by default three significant digits.
     """
     if not isinstance(values, dict):
         raise TypeError(f"values must be numbers by name, a dict; got {type(values).__name__}")
     values = as_named(values, "values")
     array = as_array(list(values.values()), "values", ndim=1).astype(float)
-    if log and (array <= 0).any():
-        raise ValueError(f"a logarithmic scale needs numbers above zero, got {number(array.min())}")
     names = list(values)
     marked = [marked] if isinstance(marked, str) else list(marked)
     if unknown := [name for name in marked if name not in names]:
@@ -107,8 +94,7 @@ def value_bars(values, *, unit="", title="", marked=(), log=False, digits=None) 
         return (number(value) if digits is None else fixed(value, digits)) + tail
 
     fig, (axis,) = new_axes(1, 1, 0.75 + 0.3 * len(names), 6)
-    hatched = [names.index(name) for name in marked]
-    draw_bars(axis, names, array, spell, marked=hatched, log=log)
+    draw_bars(axis, names, array, spell, marked=[names.index(name) for name in marked])
     panel_title(axis, title)
     said = listing([f"{name} {spell(value)}" for name, value in zip(names, array, strict=True)], 16)
     show(fig, alt=sentences(title, said, f"Hatched: {listing(marked)}" if marked else ""))

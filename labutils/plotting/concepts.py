@@ -5,7 +5,7 @@ from textwrap import fill
 import numpy as np
 
 from .bars import draw_bars
-from .colors import BLUE, DARK, LIGHT, ORANGE
+from .colors import BLUE, DARK, ORANGE
 from .figure import (
     bare,
     box,
@@ -79,18 +79,15 @@ def score_probability_loss(logits, classes, target, *, title="") -> None:
 
 
 @series_style()
-def pipeline_steps(highlight=None) -> None:
-    """Show the steps of the PyTorch pipeline as boxes in a row, one of them marked.
+def pipeline_steps() -> None:
+    """Show the steps of the PyTorch pipeline as boxes in a row."""
+    from matplotlib.patches import FancyBboxPatch
 
-    Args:
-        highlight: number of the step the text is at, from 1.
-    """
-    if highlight is not None and not 1 <= highlight <= len(PIPELINE):
-        raise ValueError(f"highlight must be 1 to {len(PIPELINE)}, got {highlight}")
     fig, (axis,) = new_axes(1, 1, 1.8)
     arrow = {"arrowstyle": "-|>", "color": DARK}
+    look = {"boxstyle": "round,pad=0.03", "facecolor": "white", "edgecolor": BLUE, "linewidth": 1.2}
     for place, (name, what) in enumerate(PIPELINE):
-        _draw_step(axis, place, marked=highlight == place + 1)
+        axis.add_patch(FancyBboxPatch((place + 0.04, 0.04), 0.76, 0.8, **look))
         write(axis, place + 0.42, 0.74, str(place + 1))
         write(axis, place + 0.42, 0.54, fill(name, 10), weight="bold")
         write(axis, place + 0.42, 0.2, fill(what, 14), fontsize=8.5)
@@ -102,23 +99,9 @@ def pipeline_steps(highlight=None) -> None:
     axis.annotate("", (end, 0.02), (end, -0.08), arrowprops=arrow)
     write(axis, (start + end) / 2, -0.29, "again for every batch")
     bare(axis, (-0.05, len(PIPELINE) - 0.1), (-0.38, 0.95), equal=False)
-    said = [
-        f"{len(PIPELINE)} steps: "
-        + listing(f"{place}. {name} ({what})" for place, (name, what) in enumerate(PIPELINE, 1)),
-        f"Steps {first} to {last} repeat for every batch",
-    ]
-    if highlight is not None:
-        said.append(f"We are at step {highlight}, {PIPELINE[highlight - 1][0]}")
-    show(fig, alt=sentences(*said))
-
-
-def _draw_step(axis, x, marked) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    color = ORANGE if marked else BLUE
-    look = {"facecolor": LIGHT[color] if marked else "white", "edgecolor": color}
-    look["linewidth"] = 2.6 if marked else 1.2
-    axis.add_patch(FancyBboxPatch((x + 0.04, 0.04), 0.76, 0.8, boxstyle="round,pad=0.03", **look))
+    steps = listing(f"{place}. {name} ({what})" for place, (name, what) in enumerate(PIPELINE, 1))
+    repeats = f"Steps {first} to {last} repeat for every batch"
+    show(fig, alt=sentences(f"{len(PIPELINE)} steps: {steps}", repeats))
 
 
 @series_style()

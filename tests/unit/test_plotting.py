@@ -160,8 +160,8 @@ EXAMPLES = {
         ["cnn: ", "vgg11: 100 % right overall"],
     ),
     "probability_bars": (
-        lambda: plotting.probability_bars([0.7, 0.2, 0.1], CLASSES[:3], true=0),
-        ["Plane 0.70, car 0.20 and bird 0.10", "the true class plane"],
+        lambda: plotting.probability_bars([0.7, 0.2, 0.1], CLASSES[:3]),
+        ["Plane 0.70, car 0.20 and bird 0.10"],
     ),
     "probability_bars, temperatures": (
         lambda: plotting.probability_bars(
@@ -179,10 +179,6 @@ EXAMPLES = {
             {"plane": 0.24, "car": -0.9, "bird": 0.66}, title="p − y", marked="car"
         ),
         ["p − y. plane 0.24, car −0.9 and bird 0.66. Hatched: car."],
-    ),
-    "value_bars, log": (
-        lambda: plotting.value_bars({"VGG11": 5e-5, "VGG16": 4e-8, "Kaiming": 0.1}, log=True),
-        ["VGG11 5.0e-5, VGG16 4.0e-8 and Kaiming 0.1"],
     ),
     "bars_by_layer": (
         lambda: plotting.bars_by_layer(
@@ -321,8 +317,8 @@ EXAMPLES = {
         ["cat 2.00, dog 1.00 and car −1.00", "cat 0.71", "−log 0.71 = 0.35"],
     ),
     "pipeline_steps": (
-        lambda: plotting.pipeline_steps(highlight=4),
-        ["6 steps: 1. Dataset", "Steps 2 to 5 repeat for every batch", "We are at step 4, Loss"],
+        lambda: plotting.pipeline_steps(),
+        ["6 steps: 1. Dataset (images and labels), 2. ", "Steps 2 to 5 repeat for every batch"],
     ),
     "convolution_example": (
         lambda: plotting.convolution_example(
@@ -448,7 +444,6 @@ FAULTS = {
         "predictions: 5, labels: 64",
     ),
     "text for numbers": (lambda: plotting.function_curves([1, 2], ["a", "b"]), "must hold numbers"),
-    "log of zero": (lambda: plotting.value_bars({"a": 0.0}, log=True), "above zero"),
     "no such name": (lambda: plotting.value_bars({"a": 1}, marked="b"), r"marked names \['b'\]"),
     "accuracy in percent": (lambda: plotting.ensemble_bars([88.1], 90.0), "must lie in 0 to 1"),
     "too few layers": (
@@ -479,7 +474,6 @@ FAULTS = {
         lambda: plotting.ilsvrc_timeline([(2012, "AlexNet", 8, 15.3)]),
         "0.153 for 15.3 %",
     ),
-    "no seventh step": (lambda: plotting.pipeline_steps(highlight=7), "1 to 6, got 7"),
     "large image": (
         lambda: plotting.convolution_example(NOISE[0, :, :, 0], [[1]]),
         "at most 12×12",
