@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - what is imported here is what the package offers
 """Every picture of the series: each takes plain data, draws it, and shows it with alt text.
 
 Tensors, arrays and lists are all taken. What a picture says is computed from the data, so that the
@@ -18,37 +19,3 @@ from .images import feature_maps, filters, image_grid
 from .results import confusion_matrix, mistakes, per_class_accuracy, predictions
 from .runs import loss_by_step, train_test_gap, training_curves
 from .windows import convolution_window, receptive_field_stack
-
-__all__ = [
-    "activations_by_depth",
-    "bars_by_layer",
-    "batch_order",
-    "confusion_matrix",
-    "convolution_example",
-    "convolution_window",
-    "double_softmax_gradient",
-    "dropout_mask",
-    "ensemble_bars",
-    "feature_maps",
-    "filters",
-    "function_curves",
-    "ilsvrc_timeline",
-    "image_grid",
-    "loss_by_step",
-    "mistakes",
-    "mlp_layers",
-    "network_volumes",
-    "per_class_accuracy",
-    "pipeline_steps",
-    "pooling_example",
-    "predictions",
-    "probability_bars",
-    "receptive_field_stack",
-    "score_probability_loss",
-    "series_style",
-    "show",
-    "train_test_gap",
-    "training_curves",
-    "value_bars",
-    "why_not_mse",
-]

@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - what is imported here is what the package offers
 """Explorers to play with: controls, and a picture that follows them. ``widgets.softmax()``.
 
 ==================== ==========================================================================
@@ -23,16 +24,3 @@ from .live import live_training
 from .maps import feature_maps
 from .walk import network_walk
 from .wrong_answers import mistakes
-
-__all__ = [
-    "Explorer",
-    "View",
-    "convolution",
-    "cross_entropy",
-    "feature_maps",
-    "live_training",
-    "mistakes",
-    "network_walk",
-    "receptive_fields",
-    "softmax",
-]

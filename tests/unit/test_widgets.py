@@ -20,8 +20,8 @@ from labutils.widgets.explorer import WIDGET_VIEW
 
 # Every explorer, by name, as it is called in a notebook. (live_training is none: it goes around a
 # training, and test_widgets_live.py looks at it.)
-NAMES = [name for name in widgets.__all__ if name.islower() and name != "live_training"]
-EXPLORERS = {name: getattr(widgets, name) for name in NAMES} | {
+NAMES = [name for name, value in vars(widgets).items() if callable(value) and name.islower()]
+EXPLORERS = {name: getattr(widgets, name) for name in NAMES if name != "live_training"} | {
     "network_walk": lambda: widgets.network_walk(models.cnn(), (3, 32, 32)),
     "feature_maps": lambda: widgets.feature_maps(nn.ReLU(), torch.eye(8).expand(2, 1, 8, 8)),
     "mistakes": lambda: widgets.mistakes(torch.zeros(2, 8, 8), [0, 1], [[0.1, 0.9]] * 2, "ab"),
