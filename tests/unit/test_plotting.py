@@ -15,8 +15,10 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
-from labutils import plotting
+from labutils import plotting, shapes
 from labutils.plotting import words
+from labutils.training import models
+from labutils.training.reference import ReferenceRuns
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RNG = np.random.default_rng(0)
@@ -37,70 +39,29 @@ def history(train_loss, test_accuracy, **more):
     )
 
 
-class Reference:
-    """Three seeds of a run, as labutils.training.reference gives them."""
-
-    name, num_seeds, epochs = "cnn-logits", 3, 4
-    runs = {
-        "train_loss": [
-            [1.41, 1.22, 1.15, 1.12],
-            [1.39, 1.20, 1.14, 1.11],
-            [1.43, 1.24, 1.17, 1.13],
-        ],
-        "test_accuracy": [
-            [0.52, 0.57, 0.59, 0.60],
-            [0.53, 0.59, 0.60, 0.62],
-            [0.51, 0.58, 0.61, 0.64],
-        ],
-    }
-
-    def _over_seeds(self, statistic, key):
-        return [float(statistic(epoch)) for epoch in zip(*self.runs[key], strict=True)]
-
-    def median(self, key):
-        return self._over_seeds(np.median, key)
-
-    def low(self, key):
-        return self._over_seeds(min, key)
-
-    def high(self, key):
-        return self._over_seeds(max, key)
+def reference(*accuracy, loss=(1.41, 1.22, 1.15, 1.12)):
+    """A recorded run, each seed with its own test accuracy by epoch."""
+    seeds = [{"train_loss": list(loss), "test_accuracy": its} for its in accuracy]
+    return ReferenceRuns("cnn-logits", {}, seeds)
 
 
+THREE_SEEDS = reference(
+    [0.52, 0.57, 0.59, 0.60], [0.53, 0.59, 0.60, 0.62], [0.51, 0.58, 0.61, 0.64]
+)
 LOGITS_RUN = history(
     [2.30, 1.52, 1.30, 1.15], [0.45, 0.55, 0.58, 0.61], train_accuracy=[0.44, 0.56, 0.63, 0.70]
 )
 DOUBLE_RUN = history(
     [2.28, 2.12, 2.05, 2.01], [0.33, 0.40, 0.44, 0.47], train_accuracy=[0.31, 0.39, 0.44, 0.475]
 )
-VGG11 = [
-    ("input", (3, 32, 32)), ("conv1", (64, 32, 32)), ("pool1", (64, 16, 16)),
-    ("conv2", (128, 16, 16)),
-    ("pool2", (128, 8, 8)), ("conv3", (256, 8, 8)), ("conv4", (256, 8, 8)), ("pool3", (256, 4, 4)),
-    ("conv5", (512, 4, 4)), ("conv6", (512, 4, 4)), ("pool4", (512, 2, 2)), ("conv7", (512, 2, 2)),
-    ("conv8", (512, 2, 2)), ("pool5", (512, 1, 1)), ("fc", (10,)),
-]  # fmt: skip
-ALEXNET_LAYERS = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
-ALEXNET_PARAMETERS = [
-    34_944,
-    614_656,
-    885_120,
-    1_327_488,
-    884_992,
-    37_752_832,
-    16_781_312,
-    4_097_000,
-]
-ALEXNET_MACS = [
-    105_415_200,
-    447_897_600,
-    149_520_384,
-    224_280_576,
-    149_520_384,
-    37_748_736,
-    16_777_216,
-    4_096_000,
-]
+VGG11 = shapes.trace(models.vgg11(), (3, 32, 32)).volumes(short_names=True)
+ALEXNET = {
+    "conv1": (34_944, 105_415_200), "conv2": (614_656, 447_897_600),
+    "conv3": (885_120, 149_520_384), "conv4": (1_327_488, 224_280_576),
+    "conv5": (884_992, 149_520_384),
+    "fc6": (37_752_832, 37_748_736), "fc7": (16_781_312, 16_777_216), "fc8": (4_097_000, 4_096_000),
+}  # fmt: skip
+PARAMETERS, MACS = zip(*ALEXNET.values(), strict=True)
 ILSVRC = [
     (2010, "NEC-UIUC", None, 0.282), (2011, "XRCE", None, 0.258), (2012, "AlexNet", 8, 0.153),
     (2013, "Clarifai", 8, 0.112), (2014, "GoogLeNet", 22, 0.067), (2015, "ResNet", 152, 0.036),
@@ -182,8 +143,8 @@ EXAMPLES = {
     ),
     "bars_by_layer": (
         lambda: plotting.bars_by_layer(
-            ALEXNET_LAYERS,
-            {"parameters": ALEXNET_PARAMETERS, "multiply-accumulates": ALEXNET_MACS},
+            list(ALEXNET),
+            {"parameters": PARAMETERS, "multiply-accumulates": MACS},
             kinds=["conv"] * 5 + ["linear"] * 3,
         ),
         ["62.4 M in all, most in fc6 (37.8 M, 61 %)", "conv 6 % and linear 94 %"],
@@ -223,7 +184,7 @@ EXAMPLES = {
         ["with logits falls from 1 to", "with softmax first", "highest 0.237"],
     ),
     "training_curves": (
-        lambda: plotting.training_curves(LOGITS_RUN, Reference()),
+        lambda: plotting.training_curves(LOGITS_RUN, THREE_SEEDS),
         [
             "Loss falls from 2.30 to 1.15 over 4 epochs; test accuracy rises from 45 % to 61 %, "
             "inside the reference band (60–64 %)."
@@ -231,7 +192,7 @@ EXAMPLES = {
     ),
     "training_curves, two runs": (
         lambda: plotting.training_curves(
-            {"logits": LOGITS_RUN, "double softmax": DOUBLE_RUN}, {"logits": Reference()}
+            {"logits": LOGITS_RUN, "double softmax": DOUBLE_RUN}, {"logits": THREE_SEEDS}
         ),
         [
             "logits: loss falls",
@@ -241,7 +202,7 @@ EXAMPLES = {
         ],
     ),
     "training_curves, one epoch": (
-        lambda: plotting.training_curves(history([2.1], [0.2]), Reference()),
+        lambda: plotting.training_curves(history([2.1], [0.2]), THREE_SEEDS),
         ["Loss is 2.10 over 1 epoch; test accuracy is 20 %, below the reference band", "(51–53 %)"],
     ),
     "loss_by_step": (
@@ -296,7 +257,7 @@ EXAMPLES = {
     "network_volumes": (
         lambda: plotting.network_volumes(VGG11, title="VGG11"),
         [
-            "15 boxes from input (3×32×32) to fc (10)",
+            "15 boxes from input (3×32×32) to fc1 (10)",
             "sides go from 32 to 1 pixel, channels from 3 to 512",
         ],
     ),
@@ -633,17 +594,12 @@ def test_infinite_loss_is_said_and_drawn_as_a_gap(shown):
 
 def test_a_run_is_compared_at_the_last_epoch_both_have(shown):
     longer = history([2.0] * 5, [0.5, 0.6, 0.6, 0.65, 0.9])
-    plotting.training_curves(longer, Reference())
+    plotting.training_curves(longer, THREE_SEEDS)
     assert "above the reference band (60–64 %) at epoch 4" in shown[0]["text/plain"]
 
 
 def test_one_seed_is_no_band(shown):
-    reference = Reference()
-    reference.num_seeds, reference.runs = (
-        1,
-        {key: [runs[0]] for key, runs in Reference.runs.items()},
-    )
-    plotting.training_curves(LOGITS_RUN, reference)
+    plotting.training_curves(LOGITS_RUN, reference([0.52, 0.57, 0.59, 0.60]))
     assert "61 %, above the reference run (60 %)" in shown[0]["text/plain"]
 
 
