@@ -68,7 +68,7 @@ def run(chosen: list[str], scale: Scale, folder: Path, keep: bool) -> int:
             rows = [row.name for row in GROUPS[name].rows]
             if not keep:
                 report.start_again(rows)
-            begun = dataclasses.replace(scale, first=report.num_rounds(rows))
+            begun = dataclasses.replace(scale, first=len(report.rounds(rows[0])))
             for measured in GROUPS[name].measure(begun):
                 report.add(measured)
             print(report.table(rows), flush=True)

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.lr_scheduler import ConstantLR, OneCycleLR
 
 from labutils.data import sample
-from labutils.training.models import cnn  # the lecture's network of exercise 1, giving logits
+from labutils.training.models import cnn, cnn_softmax  # the lecture's network of exercise 1
 
 RATES = [0.001, 0.003, 0.01, 0.03]
 
@@ -46,27 +47,24 @@ def accuracy(model, images, labels):
         return 100 * (model(images).argmax(1) == labels).float().mean().item()
 
 
-def train(make, tensors, *, lr, epochs, batch_size, seed, one_cycle=True, double_softmax=False):
+def train(make, tensors, *, lr, epochs, batch_size, seed, one_cycle=True):
     """Train one model; return (train, test) accuracy after each epoch."""
     x_train, y_train, x_test, y_test = tensors
     torch.manual_seed(seed)
     model = make()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     steps = -(-len(x_train) // batch_size)
+    schedule = ConstantLR(optimizer, factor=1)
     if one_cycle:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * steps)
+        schedule = OneCycleLR(optimizer, lr, total_steps=epochs * steps)
     curve = []
     for _ in range(epochs):
         for rows in torch.randperm(len(x_train)).split(batch_size):
-            outputs = model(x_train[rows])
-            if double_softmax:
-                outputs = outputs.softmax(1)
-            loss = F.cross_entropy(outputs, y_train[rows])
+            loss = F.cross_entropy(model(x_train[rows]), y_train[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if one_cycle:
-                schedule.step()
+            schedule.step()
         curve.append((accuracy(model, x_train, y_train), accuracy(model, x_test, y_test)))
     return curve
 
@@ -75,31 +73,29 @@ def compare(tensors, epochs, seeds, rates):
     """Print the accuracies of both models, each at its best learning rate, and the gap."""
     best = []
     for name, make in (("linear softmax", linear), ("lecture's CNN", cnn)):
-        results = {}
+        results = []  # (mean test accuracy, learning rate, train and test accuracies by seed)
         for lr in rates:
             recipe = {"lr": lr, "epochs": epochs, "batch_size": 32}
-            runs = [train(make, tensors, seed=seed, **recipe)[-1] for seed in seeds]
-            results[lr] = np.array(runs)  # (seeds, 2): train and test accuracy
-            print(f"  {name}, lr {lr:g}: {results[lr][:, 1].mean():.1f} %", flush=True)
-        lr = max(results, key=lambda lr: results[lr][:, 1].mean())
-        fit, test = results[lr].T
-        best.append(test.mean())
+            fit, test = np.array([train(make, tensors, seed=s, **recipe)[-1] for s in seeds]).T
+            print(f"  {name}, lr {lr:g}: {test.mean():.1f} %", flush=True)
+            results.append((test.mean(), lr, fit, test))
+        mean, lr, fit, test = max(results, key=lambda result: result[0])
+        best.append(mean)
         print(
             f"{name:15} lr {lr:<6g} train {fit.mean():5.1f} %  "
-            f"test {test.mean():5.1f} % ({test.min():.1f} to {test.max():.1f})"
+            f"test {mean:5.1f} % ({test.min():.1f} to {test.max():.1f})"
         )
     print(f"the CNN is {best[1] - best[0]:.1f} points ahead")
 
 
 def lecture(tensors, seeds):
     """Exercise 1 as printed: batch 8, SGD 0.001 with momentum 0.9, four epochs."""
-    for name, double in (("softmax twice", True), ("logits", False)):
-        curves = np.array([
-            [test for _, test in train(cnn, tensors, lr=0.001, epochs=4, batch_size=8, seed=seed,
-                                       one_cycle=False, double_softmax=double)]
-            for seed in seeds
-        ])  # fmt: skip
-        text = "  ".join(f"{a.mean():.1f} ({a.min():.1f}-{a.max():.1f})" for a in curves.T)
+    recipe = {"lr": 0.001, "epochs": 4, "batch_size": 8, "one_cycle": False}
+    for name, make in (("softmax twice", cnn_softmax), ("logits", cnn)):
+        curves = [[test for _, test in train(make, tensors, seed=s, **recipe)] for s in seeds]
+        text = "  ".join(
+            f"{a.mean():.1f} ({a.min():.1f}-{a.max():.1f})" for a in np.array(curves).T
+        )
         print(f"{name:14} test % after epochs 1-4: {text}")
 
 
@@ -127,13 +123,12 @@ def main():
     arrays = sample.sample(None)
     seconds = time.process_time() - start
     print(f"sample {digest(arrays)}, drawn in {seconds:.1f} s of CPU time", flush=True)
-    x_train, y_train, x_test, y_test = arrays
+    x_train, y_train, *test = arrays
+    n = arguments.train_images
+    tensors = as_tensors((x_train[:n], y_train[:n], *test))
     if arguments.sheet:
         sheet(x_train, y_train, arguments.sheet)
-        return
-    n = arguments.train_images
-    tensors = as_tensors((x_train[:n], y_train[:n], x_test, y_test))
-    if arguments.lecture:
+    elif arguments.lecture:
         lecture(tensors, arguments.seeds)
     else:
         compare(tensors, arguments.epochs, arguments.seeds, arguments.rates)

@@ -13,6 +13,11 @@ from benchmarks.rows import Row, spread
 from labutils.device import describe_environment, pick_device
 
 JSON, MARKDOWN = "benchmarks.json", "benchmarks.md"
+HEADINGS = ["row", "what", "yardstick", "ours", "theirs", "ratio", "spread", "rounds", "target"]
+INTRODUCTION = """\
+Written by `make bench`. Ours and the yardstick are measured in turn in one run; numbers are medians
+over the rounds, the spread is that of the ratio. The ratio is *theirs / ours* for seconds (times
+faster), *ours / theirs* for rates and memory."""
 
 
 class Report:
@@ -31,20 +36,18 @@ class Report:
         for name in names:
             self.content["rows"].pop(name, None)
 
-    def num_rounds(self, names) -> int:
-        """Return how many rounds the first of these rows has."""
-        return len(self.content["rows"].get(names[0], {}).get("rounds", []))
+    def rounds(self, name: str) -> list:
+        """Return the rounds of a row, pairs of ours and theirs."""
+        return self.content["rows"].get(name, {}).get("rounds", [])
 
     def add(self, measured: dict) -> None:
         """Add a round: ``{name of a row: (ours, theirs)}``, and perhaps ``"notes"``."""
-        measured = dict(measured)
-        notes = measured.pop("notes", {})
         for name, pair in measured.items():
-            row = self.content["rows"].setdefault(name, {"rounds": []})
-            row["rounds"].append([float(f"{number:.5g}") for number in pair])
-            row["date"] = datetime.date.today().isoformat()
-            row["machine"] = machine()
-        for name, words in notes.items():
+            if name != "notes":
+                row = self.content["rows"].setdefault(name, {"rounds": []})
+                row["rounds"].append([float(f"{number:.5g}") for number in pair])
+                row |= {"date": datetime.date.today().isoformat(), "machine": machine()}
+        for name, words in measured.get("notes", {}).items():
             said = self.content["rows"].setdefault(name, {"rounds": []}).setdefault("notes", [])
             if words not in said:
                 said.append(words)
@@ -58,42 +61,37 @@ class Report:
         (self.folder / JSON).write_text(text + "\n", encoding="utf-8")
         (self.folder / MARKDOWN).write_text(self.markdown(), encoding="utf-8")
 
-    # --- tables -----------------------------------------------------------------------------------
-
     def lines(self, names=None) -> list[list[str]]:
         """Return the cells of every measured row, in the rows' own order."""
-        lines = []
-        for name, row in self.rows.items():
-            rounds = self.content["rows"].get(name, {}).get("rounds")
-            if rounds and (names is None or name in names):
-                lines.append(_cells(row, rounds))
-        return lines
+        return [
+            _cells(self.rows[name], self.rounds(name))
+            for name in self.rows
+            if self.rounds(name) and (names is None or name in names)
+        ]
 
     def table(self, names=None) -> str:
-        """Return a table for the terminal."""
-        lines = [_HEADINGS, *self.lines(names)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADINGS))]
+        """Return a Markdown table, in columns for the terminal."""
+        lines = [HEADINGS, *self.lines(names)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        lines.insert(1, ["-" * width for width in widths])
         return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        )
+            "| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines
+        )  # fmt: skip
 
     def markdown(self) -> str:
         """Return the report as Markdown."""
-        rows = self.content["rows"]
-        machines = sorted({row["machine"] for row in rows.values() if "machine" in row})
-        dates = sorted({row["date"] for row in rows.values() if "date" in row})
-        parts = ["# Benchmarks", _INTRODUCTION, f"Measured {' and '.join(dates)} on:"]
-        parts.append("\n".join(f"- {name}" for name in machines))
-        lines = [_HEADINGS, ["---"] * len(_HEADINGS), *self.lines()]
-        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
-        if missing := [f"`{name}`" for name in self.rows if not self.num_rounds([name])]:
+        rows = self.content["rows"].values()
+        dates, machines = (
+            sorted({row[kind] for row in rows if kind in row}) for kind in ("date", "machine")
+        )
+        parts = ["# Benchmarks", INTRODUCTION, f"Measured {' and '.join(dates)} on:"]
+        parts += ["\n".join(f"- {name}" for name in machines), self.table()]
+        if missing := [f"`{name}`" for name in self.rows if not self.rounds(name)]:
             parts.append(f"Not measured: {', '.join(missing)}.")
-        notes = [
-            f"- **{n}**: {'; '.join(row['notes'])}" for n, row in rows.items() if row.get("notes")
-        ]
-        if notes:
-            parts += ["## Beside the numbers", "\n".join(notes)]
+        said = [(n, row["notes"]) for n, row in self.content["rows"].items() if row.get("notes")]
+        if said:
+            lines = [f"- **{name}**: {'; '.join(notes)}" for name, notes in said]
+            parts += ["## Beside the numbers", "\n".join(lines)]
         if "growth" in self.content:
             from benchmarks import growth
 
@@ -101,28 +99,12 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
 
-_HEADINGS = ["row", "what", "yardstick", "ours", "theirs", "ratio", "spread", "rounds", "target"]
-_INTRODUCTION = """\
-Written by `make bench`. Ours and the yardstick are measured in turn in one run; numbers are medians
-over the rounds, the spread is that of the ratio. The ratio is *theirs / ours* for seconds (times
-faster), *ours / theirs* for rates and memory."""
-
-
 def _cells(row: Row, rounds) -> list[str]:
-    ours, theirs = (spread([pair[i] for pair in rounds])[0] for i in (0, 1))
+    ours, theirs = (f"{_short(spread(side)[0])} {row.unit}" for side in zip(*rounds, strict=True))
     ratio, low, high = spread(row.ratios(rounds))
     mark = {True: " ✓", False: " ✗", None: ""}[row.reached(ratio)]
-    return [
-        row.name,
-        row.title,
-        row.yardstick,
-        f"{_short(ours)} {row.unit}",
-        f"{_short(theirs)} {row.unit}",
-        f"{ratio:.2f}",
-        f"{low:.2f} to {high:.2f}",
-        str(len(rounds)),
-        row.target + mark,
-    ]
+    numbers = [f"{ratio:.2f}", f"{low:.2f} to {high:.2f}", str(len(rounds)), row.target + mark]
+    return [row.name, row.title, row.yardstick, ours, theirs, *numbers]
 
 
 def _short(number: float) -> str:
@@ -131,11 +113,8 @@ def _short(number: float) -> str:
 
 def machine() -> str:
     """Return a line on this machine and its software."""
-    return f"{_processor()}, {os.cpu_count()} cores · {describe_environment(pick_device())}"
-
-
-def _processor() -> str:
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
     name = found[1].strip() if found else platform.processor() or platform.machine()
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+    name = f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+    return f"{name}, {os.cpu_count()} cores · {describe_environment(pick_device())}"

@@ -42,11 +42,9 @@ class Row:
 
     def reached(self, ratio: float) -> bool | None:
         """Say whether a ratio is as it should be; ``None`` where nothing is demanded."""
-        if self.at_least is None and self.at_most is None:
-            return None
-        low = self.at_least if self.at_least is not None else float("-inf")
-        high = self.at_most if self.at_most is not None else float("inf")
-        return low <= ratio <= high
+        if self.at_least is not None:
+            return ratio >= self.at_least
+        return None if self.at_most is None else ratio <= self.at_most
 
     @property
     def target(self) -> str:

@@ -62,7 +62,7 @@ def test_the_readme_is_short_and_its_pictures_small_and_described():
 def test_every_file_and_command_that_a_page_names_exists(page):
     """Paths are given from the root, from the page, or inside ``labutils``."""
     text = re.sub("NN_name|NAME", "*", _text(page))
-    for path in re.findall(r"`((?:[\w.*-]+/)+[\w.*-]*)`", text):
+    for path in re.findall(r"`((?:[\w.*-]+/)+[\w.*-]*|\w+\.py)`", text):
         if not path.startswith(("RESULTS/", "site/")):  # made by a command
             found = [*ROOT.glob(path), *page.parent.glob(path), *ROOT.glob(f"labutils/**/{path}")]
             assert found, f"there is no {path}"
