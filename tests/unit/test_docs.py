@@ -11,7 +11,9 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from labutils.checks import nb01_softmax_cross_entropy
 from labutils.course.pages import markdown_to_html
+from tests.misconceptions import bank, bank_softmax_cross_entropy
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -80,6 +82,28 @@ def test_the_settings_page_lists_what_the_code_reads():
     listed = re.findall(r"^\| `(LABUTILS_\w+)`", (ROOT / "docs/settings.md").read_text(), re.M)
     internal = {"LABUTILS_SUBMISSION"}  # the grader tells its own processes
     assert set(files.stdout.split()) - internal == set(listed)
+
+
+def test_the_guides_exercise_is_small_and_works(monkeypatch):
+    """``entropy``, as a TA would paste it from the page."""
+    monkeypatch.setattr(bank, "BANKS", {})
+    page = (ROOT / "docs/teaching.md").read_text("utf-8")
+    check, answers = re.findall(r"^```python\n(.*?)^```", page, flags=re.M | re.S)
+    assert len((check + answers).splitlines()) <= 60
+    names = {**vars(nb01_softmax_cross_entropy)}
+    exec(check, names)
+    exercise = names["entropy"]
+    names = {**vars(bank_softmax_cross_entropy)}
+    exec(answers, names)
+    told = {answer: exercise.run(answer) for answer in [*names["entropy"].rights, exercise.oracle]}
+    assert len(told) == 5 and all(result.passed for result in told.values()), told
+    assert not exercise.run(names["stub"]).done
+    wrong = [(answer, hint) for answer, hint in names["entropy"].wrongs]
+    wrong += [(formula, m.hint) for m in exercise.mistakes for formula in m.formulas]
+    wrong += [(probe.trap, probe.hint) for probe in exercise.probes if probe.trap]
+    assert len(wrong) == 10
+    for answer, hint in wrong:
+        assert hint.lower() in exercise.run(answer).hint.lower()
 
 
 def test_the_citation_names_the_version_that_is_installed():
