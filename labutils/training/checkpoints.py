@@ -10,7 +10,6 @@ checkpoint from a stranger cannot run code.
 import contextlib
 import copy
 import glob
-import os
 import pickle
 import random
 import re
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
 
 from labutils import files
+from labutils.device import is_quiet
 
 FORMAT = 2
 # What changes while a scheduler runs; the rest of its state is its settings.
@@ -47,8 +47,7 @@ def file_for(name: str, model, dataset, folder="checkpoints") -> Path | None:
     of its own, and does not stop the notebook. In continuous integration and in the ``smoke``
     budget every run starts anew and nothing is kept: ``None``.
     """
-    smoke = os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
-    if os.environ.get("CI") or smoke:
+    if is_quiet():
         return None
     layers = repr((FORMAT, str(model), _shapes(model)))
     images = "sample" if dataset.is_sample else dataset.name

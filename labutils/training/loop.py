@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import os
 import sys
 import time
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from labutils import speed
+from labutils.device import is_quiet
 from labutils.training.checkpoints import Saver
 from labutils.training.errors import check_arguments, check_batch, check_loss, clear_errors
 from labutils.training.history import History, Progress
@@ -253,16 +253,11 @@ class _Watch:
 def in_watched_notebook() -> bool:
     """Is this a notebook before somebody's eyes? Not in CI, and not in the smoke budget."""
     ipython = sys.modules.get("IPython")
-    return not _quiet() and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return not is_quiet() and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def _in_watched_terminal() -> bool:
-    return not _quiet() and sys.stderr.isatty()
-
-
-def _quiet() -> bool:
-    smoke = os.environ.get("LABUTILS_BUDGET", "").strip().lower() == "smoke"
-    return smoke or bool(os.environ.get("CI"))
+    return not is_quiet() and sys.stderr.isatty()
 
 
 def _keeper(device: torch.device):
