@@ -13,7 +13,7 @@ def hints_of(module: str) -> list[str]:
     The rest is told by its place: docstrings, ideas, messages, errors; or by its form: what comes
     out (of a mistake), names and calls do not end like a sentence.
     """
-    tree = ast.parse(Path(checks.__file__).with_name(f"{module}.py").read_text("utf-8"))
+    tree = ast.parse((Path(checks.__file__).parent / f"{module}.py").read_text("utf-8"))
     other = {id(inner) for node in ast.walk(tree) for part in _not_hints(node) for inner in part}
     return [
         node.value

@@ -1,6 +1,8 @@
 """The frame around every check: it never crashes, hangs, or lets an answer leave traces."""
 
+import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -17,6 +19,8 @@ from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_t
 from labutils.checks.frame.exercise import Check, Exercise, Result
 from labutils.checks.frame.timelimit import TimeIsUp, time_limit
 from labutils.checks.judges.values import WrongValue, compare
+from tests.misconceptions.hints import hints_of
+from tests.misconceptions.test_bank import WRONG
 
 
 def double(x):
@@ -89,6 +93,21 @@ def sleeps(x):
     time.sleep(1000)
 
 
+def locks(x):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+def asks(x):
+    return float(input("twice 1? "))
+
+
+def switches_gradients_off(x):
+    torch.set_grad_enabled(False)
+    return 2 * x
+
+
 def impossible(x):
     return torch.empty(10**15)
 
@@ -143,23 +162,53 @@ def opaque(x):
     return Opaque()
 
 
+class Broken(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        raise ValueError("broken")
+
+
+def broken(x):
+    return torch.Tensor._make_subclass(Broken, 2 * x)
+
+
+def takes_both_results_of_max(x):
+    return torch.max(x, dim=0)
+
+
+def adds_up_a_list(x):
+    return [v for v in x].sum()
+
+
+def forgets_brackets(x):
+    with torch.no_grad:
+        return 2 * x
+
+
+def misspells(x):
+    return 2 * y  # noqa: F821
+
+
 def stub(x):
     raise NotImplementedError
 
 
 ODD = {
-    no_return: "return",
-    text: "tensor",
-    wrong_shape: "shape",
-    wrong_dtype: "dtype",
+    no_return: "`return`",
+    text: "Stay in torch",
+    wrong_shape: "print(x.shape)",
+    wrong_dtype: "dtype of its argument",
     nan: "Multiply",
     raises: "read the last line",
     exits: "ends the program",
     recurses: "calls itself",
     mutates: "in-place",
     loops: "never ends",
-    loops_and_swallows: "never ends",
-    sleeps: "never ends",
+    loops_and_swallows: "waits for something",
+    sleeps: "waits for something",
+    locks: "waits for something",
+    asks: "given all that it needs",
+    switches_gradients_off: "for a block only",
     impossible: "more memory than there is",
     gigabytes: "more memory than there is",
     gigabytes_in_python: "more memory than there is",
@@ -169,6 +218,11 @@ ODD = {
     raises_the_unprintable: "read the last line",
     raises_beyond_exception: "read the last line",
     opaque: "Stay in torch",
+    broken: "type and shape of your result",
+    takes_both_results_of_max: ".values are the largest",
+    adds_up_a_list: "a list stands where",
+    forgets_brackets: "brackets are missing",
+    misspells: "a typo",
 }
 
 
@@ -176,13 +230,22 @@ ODD = {
 def test_odd_answers_get_a_clear_result(answer, hint):
     result = EXERCISE.run(answer)
     assert not result.passed and result.done and result.message
-    assert hint in result.hint
+    assert hint.lower() in result.hint.lower()
+
+
+@pytest.mark.parametrize("module", ["ask", "errors"])
+def test_every_hint_of_the_frame_is_heard(module):
+    """By an odd answer here, by one of the bank, or by one of the two tests that say so."""
+    heard = ["The name now stands", "a name of its own", *ODD.values()]
+    heard += [fragment for _, _, fragment in WRONG]
+    hints = hints_of(f"frame/{module}")
+    assert not [hint for hint in hints if not any(f.lower() in hint.lower() for f in heard)]
 
 
 @pytest.mark.parametrize("answer", [None, 3, "double", torch.ones(3)])
 def test_what_is_no_function_is_named(answer):
     result = EXERCISE.run(answer)
-    assert "Expected a function" in result.message and result.hint
+    assert "Expected a function" in result.message and "The name now stands" in result.hint
 
 
 def test_the_line_of_the_student_is_named():
@@ -361,12 +424,17 @@ def test_time_limit_stops_python_code_in_another_thread():
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
-def test_a_machine_that_is_busy_with_others_does_not_make_an_answer_wrong(in_thread):
-    """It waits for its turn: twice as long as it may compute, and less than ``WALL_FACTOR``."""
+def test_a_machine_that_is_busy_with_others_does_not_make_an_answer_wrong(in_thread, capsys):
+    """It gets a tenth of the processor for twice as long as it may compute; the reader is told."""
     results = []
 
     def patient(x):
-        time.sleep(2 * EXERCISE.seconds)
+        end = time.monotonic() + 2 * EXERCISE.seconds
+        while time.monotonic() < end:
+            began = time.process_time()
+            while time.process_time() < began + 0.01:
+                pass
+            time.sleep(0.09)
         return 2 * x
 
     def body():
@@ -379,6 +447,32 @@ def test_a_machine_that_is_busy_with_others_does_not_make_an_answer_wrong(in_thr
     else:
         body()
     assert results[0].passed, results[0]
+    told = "computed for 1 seconds, or waited for 0.5."
+    assert capsys.readouterr().out.count(told) == 1
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """No alarm, no limit of memory, no fork, no clock of another thread."""
+    for place, name in (
+        (signal, "setitimer"),
+        (signal, "SIGALRM"),
+        (os, "fork"),
+        (time, "pthread_getcpuclockid"),
+    ):
+        monkeypatch.delattr(place, name, raising=False)
+    monkeypatch.setitem(sys.modules, "resource", None)
+
+
+@pytest.mark.parametrize("answer", [loops, loops_and_swallows, sleeps, impossible, exits])
+def test_on_windows_odd_answers_are_stopped_too(answer, windows):
+    began = time.monotonic()
+    assert ODD[answer] in EXERCISE.run(answer).hint
+    assert time.monotonic() - began < 10
+
+
+def test_on_windows_a_right_answer_passes(windows):
+    assert EXERCISE.run(double).passed
 
 
 def test_time_limit_leaves_quick_code_alone():

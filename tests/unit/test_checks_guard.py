@@ -3,6 +3,7 @@
 import builtins
 import os
 import sys
+import tempfile
 import threading
 import time
 
@@ -69,8 +70,18 @@ def raises_warnings(*args, **kwargs):
     sys.setrecursionlimit(10**6)
 
 
+def goes_elsewhere(*args, **kwargs):
+    os.chdir(os.path.dirname(os.getcwd()))
+
+
+def deletes_the_folder_it_is_in(*args, **kwargs):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+
+
 UNRULY = [
     ends_the_kernel, aborts, quits, changes_threads, stops_gradients, closes_stdout,
+    goes_elsewhere, deletes_the_folder_it_is_in,
     replaces_torch, deletes_torch, starts_threads, raises_warnings,
 ]  # fmt: skip
 if hasattr(os, "fork"):
@@ -81,7 +92,7 @@ def _world():
     return (
         os.getpid(), torch.get_num_threads(), torch.is_grad_enabled(), sys.stdout.closed,
         np.geterr(), sys.getrecursionlimit(), torch.softmax, nn.Linear, F.relu, F.cross_entropy,
-        torch.Tensor.softmax, torch.Tensor.backward, os._exit, os.abort,
+        torch.Tensor.softmax, torch.Tensor.backward, os._exit, os.abort, os.getcwd(), input,
     )  # fmt: skip
 
 
@@ -131,3 +142,20 @@ def test_torch_changes_nothing_of_itself_on_ordinary_use():
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     assert watch.replaced() == []
+
+
+def test_the_random_state_of_a_mac_is_put_back(monkeypatch):
+    """A stand-in: its generator counts what is drawn."""
+    drawn = [7]
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: torch.tensor(drawn).byte())
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda state: drawn.__setitem__(0, int(state)))
+
+    def draws(z):
+        drawn[0] += 1
+        return torch.softmax(z, -1)
+
+    assert EXERCISES["softmax"].run(draws).passed
+    assert drawn == [7]
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: 1 / 0)
+    assert EXERCISES["softmax"].run(draws).passed, "a Mac whose GPU fails stops no check"

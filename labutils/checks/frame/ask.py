@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from labutils.checks.frame.errors import likely_cause
-from labutils.checks.frame.guard import TORCH_ITSELF
+from labutils.checks.frame.guard import SETTINGS, TORCH_ITSELF
 from labutils.checks.frame.timelimit import TimeIsUp
 
 
@@ -47,8 +47,8 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
 
     Raises:
         NotDone: the stub's own NotImplementedError came out.
-        Wrong: ``answer`` cannot be called, raised something else, or changed what it was given
-            or torch itself.
+        Wrong: ``answer`` cannot be called, raised something else, or changed what it was given,
+            torch itself or its settings.
     """
     name = called or getattr(answer, "__name__", type(answer).__name__)
     if not callable(answer):
@@ -58,6 +58,7 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
             "and hand over the function itself, without calling it.",
         )
     before = copy.deepcopy((args, kwargs)) if frozen else None
+    settings = {setting: get() for setting, (get, _) in SETTINGS.items()}
     try:
         result = answer(*args, **kwargs)
     except (NotDone, Wrong, TimeIsUp, KeyboardInterrupt):
@@ -71,6 +72,14 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
             "PyTorch's own functions are shared by everything in the notebook: give your function "
             "a name of its own, and assign nothing to torch. (It was put back.)",
         )
+    for setting, (get, _) in SETTINGS.items():
+        if get() != settings[setting]:
+            raise Wrong(
+                f"{name} leaves {setting} at {get()} for the rest of the program; it was "
+                f"{settings[setting]}.",
+                "Switch gradients off for a block only: `with torch.no_grad():`. Behind it they "
+                "are again as they were. Other settings are the notebook's, not a function's.",
+            )
     if frozen and not _same(before, (args, kwargs)):
         raise Wrong(
             f"{name} changed what it was given.",

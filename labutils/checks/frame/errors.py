@@ -26,6 +26,8 @@ _BY_TEXT = {
     "context manager protocol": "The brackets are missing: `with torch.no_grad():`.",
     "required positional argument": "It was called as the exercise's signature says. Compare the "
     "arguments, and their defaults, with the line that the stub began with.",
+    "waits for the keyboard": "A function is given all that it needs as arguments: input() has no "
+    "place in it.",
     "allocate memory": "This asks for more memory than there is: look at the shapes, a broadcast "
     "may blow up.",
 }

@@ -7,8 +7,10 @@ a returned string is a word to say along with the praise.
 """
 
 import difflib
+import functools
 import html
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 from labutils.checks.frame.ask import NotDone, Wrong, first_line
 from labutils.checks.frame.guard import guarded, load_late_imports
 from labutils.checks.frame.memorylimit import memory_limit
-from labutils.checks.frame.timelimit import TimeIsUp, time_limit
+from labutils.checks.frame.timelimit import TimeIsUp, Waited, how_long_to_wait, time_limit
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Exercise:
         examine: raises :class:`Wrong` or :class:`NotDone`; returns a remark or None when right.
         idea: the way to the solution in a sentence or two (never code), shown from the third
             failure on.
-        seconds: how long an answer may compute before it is called endless.
+        seconds: how long an answer may compute before it is called endless. After a quarter of it
+            the reader is told; an answer that only waits is stopped sooner.
     """
 
     name: str
@@ -59,13 +62,29 @@ class Exercise:
         Only KeyboardInterrupt gets out: it is the reader who wants to stop.
         """
         load_late_imports()
+        patience = how_long_to_wait(self.seconds)
+        say = functools.partial(
+            print,
+            f"{self.name} is still running. It will be stopped when it has computed for "
+            f"{self.seconds:g} seconds, or waited for {patience:g}.",
+            file=sys.stdout,  # the reader's; the answer's own prints go nowhere
+            flush=True,
+        )
         try:
-            with guarded(), memory_limit(), time_limit(self.seconds):
+            with guarded(), memory_limit(), time_limit(self.seconds, say):
                 remark = self.examine(answer)
         except NotDone:
             return Result(False, False, f"{self.name} is not written yet.")
         except Wrong as wrong:
             return Result(False, True, wrong.message, wrong.hint)
+        except Waited:
+            return Result(
+                False,
+                True,
+                f"{self.name} computed nothing for {patience:g} seconds and was stopped.",
+                "It waits for something that does not come: a sleep, a lock, another thread. An "
+                "answer computes and returns; nothing in it has to wait.",
+            )
         except TimeIsUp:
             return Result(
                 False,

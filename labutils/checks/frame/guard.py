@@ -15,7 +15,7 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 import numpy as np
@@ -88,55 +88,119 @@ class TorchItself:
 TORCH_ITSELF = TorchItself()
 
 
+# --- settings and random states -------------------------------------------------------------
+
+# Settings that an answer must leave as they are: what a reader calls to see them -> get, put back.
+SETTINGS: dict[str, tuple[Callable, Callable]] = {
+    "torch.is_grad_enabled()": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch.get_default_dtype()": (torch.get_default_dtype, torch.set_default_dtype),
+    "torch.get_default_device()": (
+        torch.get_default_device,
+        lambda device: torch.set_default_device(None if device.type == "cpu" else device),
+    ),
+}
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # deleted meanwhile
+        return None
+
+
+def _go_to(folder: str | None) -> None:
+    with contextlib.suppress(OSError, TypeError):
+        os.chdir(folder)
+
+
+def _mps_random_state() -> list[int] | None:
+    with contextlib.suppress(Exception):  # no Mac, or one whose GPU torch cannot use
+        if torch.backends.mps.is_available():
+            return torch.mps.get_rng_state().tolist()
+    return None
+
+
+# What an answer may change, and finds put back.
+_STATES: list[tuple[Callable, Callable]] = [
+    *SETTINGS.values(),
+    (torch.get_num_threads, torch.set_num_threads),
+    (np.geterr, lambda kinds: np.seterr(**kinds)),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (_folder, _go_to),
+    (random.getstate, random.setstate),
+    (_mps_random_state, lambda state: torch.mps.set_rng_state(torch.tensor(state).byte())),
+]
+
+
+@contextlib.contextmanager
+def _put_back() -> Iterator[None]:
+    before = [get() for get, _ in _STATES]
+    numpy_state = np.random.get_state()
+    try:
+        yield
+    finally:
+        for (get, put), state in zip(_STATES, before, strict=True):
+            if get() != state:
+                put(state)
+        np.random.set_state(numpy_state)
+
+
+def _modes() -> tuple[int, int]:
+    return _python_dispatch._len_torch_dispatch_stack(), overrides._len_torch_function_stack()
+
+
+@contextlib.contextmanager
+def _modes_off() -> Iterator[None]:
+    """Switch off what the time limit's alarm left on, as it rang where a recorder was leaving.
+
+    Left on, it would keep every tensor of the notebook from then on.
+    """
+    dispatch, function = _modes()
+    try:
+        yield
+    finally:
+        held = []  # before torch 2.11, popping a mode that nothing else holds ends the process
+        while _modes()[0] > dispatch:
+            held.append(_python_dispatch._get_current_dispatch_mode())
+            _python_dispatch._pop_mode()
+        while _modes()[1] > function:
+            overrides._pop_mode()
+
+
+# --- the guard ------------------------------------------------------------------------------
+
+
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Fixed seed and no prints inside; random states and settings as before outside."""
-    states = random.getstate(), np.random.get_state()
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    device, threads = torch.get_default_device(), torch.get_num_threads()
-    modes = _python_dispatch._len_torch_dispatch_stack(), overrides._len_torch_function_stack()
-    depth, warned = sys.getrecursionlimit(), np.geterr()
     bin_ = _Bounded()
     TORCH_ITSELF.put_back()  # a cell before this one may have replaced something
     try:
         with (
+            _put_back(),
             warnings.catch_warnings(),
             contextlib.redirect_stdout(bin_),
             contextlib.redirect_stderr(bin_),
             torch.random.fork_rng(gpus),
             torch.enable_grad(),
             _no_exit(),
+            _modes_off(),
         ):
             warnings.simplefilter("ignore")
             torch.set_default_dtype(torch.float32)
             torch.manual_seed(0)
             yield
     finally:
-        # The alarm of the time limit may ring just where a recorder is being switched off. Left on,
-        # it would keep every tensor of the notebook from then on.
-        while _python_dispatch._len_torch_dispatch_stack() > modes[0]:
-            _python_dispatch._pop_mode()
-        while overrides._len_torch_function_stack() > modes[1]:
-            overrides._pop_mode()
         TORCH_ITSELF.put_back()
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        if torch.get_default_device() != device:
-            torch.set_default_device(None if device.type == "cpu" else device)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        np.seterr(**warned)
-        sys.setrecursionlimit(depth)
 
 
 @contextlib.contextmanager
 def _no_exit() -> Iterator[None]:
-    """Make os._exit, os.abort, exit and quit raise SystemExit, as sys.exit does.
+    """Make os._exit, os.abort, exit and quit raise SystemExit, as sys.exit does; and no input().
 
-    In a notebook the first two end the kernel at once, the others after the cell.
+    In a notebook the first two end the kernel at once, the others after the cell. input() would
+    wait for the reader.
     """
     home, really_exit = os.getpid(), os._exit
 
@@ -145,12 +209,16 @@ def _no_exit() -> Iterator[None]:
             really_exit(1)
         raise SystemExit
 
+    def no_input(*_):
+        raise RuntimeError("input() waits for the keyboard")
+
     names = [(os, "_exit"), (os, "abort"), (builtins, "exit"), (builtins, "quit")]
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:
         names.append((type(shell.exiter), "__call__"))  # a notebook's own exit and quit
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.object(builtins, "input", no_input))
             for place, name in names:
                 if hasattr(place, name):  # without Python's site module there is no quit
                     stack.enter_context(mock.patch.object(place, name, leave))

@@ -77,18 +77,6 @@ def examine_left_alone(model: Probe, function: str, images: Tensor, before: Tens
             f"{function} changed the images it was given.",
             "An in-place operation works on the caller's own tensor: make a new one instead.",
         )
-    examine_gradients_are(True, function)
-
-
-def examine_gradients_are(on: bool, function: str) -> None:
-    """Gradients are switched as they were before the call."""
-    if torch.is_grad_enabled() != on:
-        state = "on" if torch.is_grad_enabled() else "off"
-        raise Wrong(
-            f"{function} leaves gradients switched {state} for the rest of the program.",
-            "Switch them off for a block only: `with torch.no_grad():`. Behind it they are again "
-            "as they were.",
-        )
 
 
 def examine_graph(tensor: Tensor, what: str) -> None:
