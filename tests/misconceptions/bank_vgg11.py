@@ -197,7 +197,7 @@ def make_features(config):
             in_channels = entry
     return nn.Sequential(*layers)
 """
-BY_THE_BOOK = Text(FEATURES, nn=nn, F=F, Squeeze=Squeeze)
+BY_THE_BOOK = Text(FEATURES, Squeeze=Squeeze)
 RELU, POOL, RESULT = "nn.ReLU()", "nn.MaxPool2d(2)", "nn.Sequential(*layers)"
 # A ReLU only where the number of channels changes, so not between two equal convolutions.
 RELU_ONCE = f", {RELU}]", f"] + [{RELU}] * (in_channels != entry)"
@@ -324,9 +324,7 @@ class VGG11(nn.Module):
     def forward(self, x):
         x = self.features(x)
         return self.classifier(x.flatten(1))
-""",
-    nn=nn,
-    F=F,
+"""
 )
 PlainVGG11 = PLAIN_VGG11()
 LINEAR, END = "nn.Linear(512, num_classes)", '512, 512, "M"]'

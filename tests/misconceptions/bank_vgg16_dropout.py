@@ -9,10 +9,23 @@ import torch.nn.functional as F
 from torch import nn
 
 from .bank import Bank
+from .mutants import Text, mutants
 
 # --- dropout --------------------------------------------------------------------------------
 
 dropout = Bank("dropout")
+
+BY_THE_BOOK = Text(
+    """
+    def dropout(x, p, training):
+        if not training:
+            return x.clone()
+        if p == 1:
+            return torch.zeros_like(x)
+        mask = torch.rand_like(x) >= p
+        return x * mask / (1 - p)
+    """
+)
 
 
 @dropout.blank
@@ -20,14 +33,7 @@ def dropout_stub(x, p, training):
     raise NotImplementedError
 
 
-@dropout.right
-def by_the_book(x, p, training):
-    if not training or p == 0:
-        return x
-    if p == 1:
-        return torch.zeros_like(x)
-    mask = (torch.rand_like(x) >= p).to(x.dtype)
-    return x * mask / (1 - p)
+dropout.right(BY_THE_BOOK())
 
 
 @dropout.right
@@ -60,71 +66,41 @@ def by_where(x, p, training):
     return torch.where(dropped, torch.zeros((), dtype=x.dtype), x * scale)
 
 
-@dropout.wrong("so that the sum stays the same on average")
-def not_scaled(x, p, training):
-    return x * (torch.rand_like(x) >= p) if training else x
-
-
-@dropout.wrong("belongs to the older form")
-def scales_in_evaluation(x, p, training):
-    return x * (torch.rand_like(x) >= p) if training else x * (1 - p)
-
-
-@dropout.wrong("when training is False, give x back")
-def always_drops(x, p, training):
-    return F.dropout(x, p)
-
-
-@dropout.wrong("nothing needs to be made up for")
-def divides_in_evaluation(x, p, training):
-    if p == 1:
-        return torch.zeros_like(x) if training else x
-    return (x * (torch.rand_like(x) >= p) if training else x) / (1 - p)
-
-
-@dropout.wrong("not to keep it")
-def p_keeps(x, p, training):
-    return x * (torch.rand_like(x) < p) / p if training else x
-
-
-@dropout.wrong("The scale has p where it needs 1 - p")
-def divides_by_p(x, p, training):
-    return x * (torch.rand_like(x) >= p) / p if training and p else x
-
-
-@dropout.wrong("Divide by 1 - p rather than multiply")
-def multiplies(x, p, training):
-    return x * (torch.rand_like(x) >= p) * (1 - p) if training else x
-
-
-@dropout.wrong("One draw must decide about one entry")
-def one_mask_for_all_rows(x, p, training):
-    if not training:
-        return x
-    return x * (torch.rand(x.shape[1:]) >= p) / (1 - p)
-
-
-@dropout.wrong("as many random numbers as x has entries")
-def drops_rows(x, p, training):
-    if not training:
-        return x
-    return x * (torch.rand(len(x), *[1] * (x.dim() - 1)) >= p) / (1 - p)
+RESULT = "x * mask / (1 - p)"
+mutants(
+    dropout,
+    BY_THE_BOOK,
+    ("so that the sum stays the same on average", RESULT, "x * mask"),
+    ("belongs to the older form", "x.clone()", "x * (1 - p)"),
+    ("nothing needs to be made up for", "x.clone()", "x / (1 - p) if p < 1 else x"),
+    ("when training is False, give x back", "not training", "p == 0"),
+    ("not to keep it", ">= p", "< p"),
+    ("the scale has p where it needs 1 - p", "/ (1 - p)", "/ p if p else x"),
+    ("divide by 1 - p rather than multiply", "/ (1 - p)", "* (1 - p)"),
+    ("must grow, not shrink", "/ (1 - p)", "* p"),
+    ("done twice", "/ (1 - p)", "/ (1 - p) / (1 - p)"),
+    ("on average the sum of x must stay the same", RESULT, "x * mask * x.sum() / (x * mask).sum()"),
+    ("all of it alike", RESULT, "x * mask * (x.sum(-1) / (x * mask).sum(-1))[..., None]"),
+    ("of many entries should be zero", "torch.rand_like", "torch.randn_like"),
+    ("one draw must decide about one entry", "torch.rand_like(x)", "torch.rand(x.shape[1:])"),
+    (
+        "as many random numbers as x has entries",
+        "torch.rand_like(x)",
+        "torch.rand(len(x), *[1] * (x.dim() - 1))",
+    ),
+    ("0 · infinity is NaN", "p == 1", "p > 1"),
+    ("p = 1 is a case of its own", "p == 1", "p > 1", RESULT, "x * mask * (1 / (1 - p))"),
+    ("with p = 0 nothing is dropped", "p == 1", "not 0 < p < 1"),
+    ("no seed inside the function", "mask =", "torch.manual_seed(0)\nmask ="),
+    ("no .detach()", "x * mask", "x.data * mask"),
+    ("what is dropped gets 0", f"return {RESULT}", f"return x + ({RESULT} - x).detach()"),
+    ("becomes 0 with probability p", "x * mask / (1 - p)", "x"),
+)
 
 
 @dropout.wrong("in the shape of x")
 def drops_channels(x, p, training):
     return F.dropout2d(x, p, training)
-
-
-@dropout.wrong("0 · infinity is NaN")
-def nan_at_one(x, p, training):
-    return x * (torch.rand_like(x) >= p) / (1 - p) if training else x
-
-
-@dropout.wrong("p = 1 is a case of its own")
-def divides_by_zero(x, p, training):
-    scale = 1 / (1 - p) if training else 1
-    return x * (torch.rand_like(x) >= p) * scale if training else x
 
 
 @dropout.wrong("Draw from torch's generator")
@@ -151,12 +127,6 @@ def in_place(x, p, training):
     return x
 
 
-@dropout.wrong("no seed inside the function")
-def seeded(x, p, training):
-    torch.manual_seed(0)
-    return F.dropout(x, p, training)
-
-
 @dropout.wrong("number of zeros varies")
 def exactly_so_many(x, p, training):
     if not training or p == 1:
@@ -166,34 +136,41 @@ def exactly_so_many(x, p, training):
     return x * mask.view(x.shape) / (1 - p)
 
 
-@dropout.wrong("no .detach()")
-def through_data(x, p, training):
-    return F.dropout(x.data, p, training)
-
-
-@dropout.wrong("becomes 0 with probability p")
-def never_drops(x, p, training):
-    return x if training else x.clone()
-
-
 # --- VGG16 ----------------------------------------------------------------------------------
 
 vgg16 = Bank("VGG16")
 
-D = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
+PLAIN_VGG16 = Text(
+    """
+    def make_features(config):
+        layers, in_channels = [], 3
+        for entry in config:
+            if entry == "M":
+                layers += [nn.MaxPool2d(2, 2)]
+            else:
+                layers += [nn.Conv2d(in_channels, entry, 3, padding=1), nn.ReLU(inplace=True)]
+                in_channels = entry
+        return nn.Sequential(*layers)
 
 
-def _features(config=D, after=nn.Identity, kernels=None):
-    layers, c = [], 3
-    kernels = iter(kernels or [3] * 20)
-    for v in config:
-        if v == "M":
-            layers.append(nn.MaxPool2d(2, 2))
-        else:
-            k = next(kernels)
-            layers += [nn.Conv2d(c, v, k, padding=k // 2), nn.ReLU(inplace=True), after()]
-            c = v
-    return nn.Sequential(*layers)
+    class VGG16(nn.Module):
+        def __init__(self, num_classes=10):
+            super().__init__()
+            config = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M"]
+            config += [512, 512, 512, "M", 512, 512, 512, "M"]
+            self.features = make_features(config)
+            self.classifier = nn.Sequential(
+                nn.Linear(512, 4096), nn.ReLU(), nn.Dropout(0.5),
+                nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(0.5),
+                nn.Linear(4096, num_classes),
+            )
+
+        def forward(self, x):
+            x = self.features(x)
+            return self.classifier(x.flatten(1))
+    """
+)
+PlainVGG16 = PLAIN_VGG16()
 
 
 @vgg16.blank
@@ -204,29 +181,6 @@ class VGG16Stub(nn.Module):
 
     def forward(self, images):
         raise NotImplementedError
-
-
-class PlainVGG16(nn.Module):
-    """Right; what the answers below change is one thing each."""
-
-    def __init__(self, num_classes=10, features=None, classifier=None):
-        super().__init__()
-        self.features = features or _features()
-        self.classifier = nn.Sequential(*(classifier or self.head(num_classes)))
-
-    def head(self, num_classes):
-        return [
-            nn.Linear(512, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, num_classes),
-        ]
-
-    def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
 
 
 vgg16.right(PlainVGG16)
@@ -254,48 +208,27 @@ class WithFunctions(nn.Module):
         return self.fc3(x)
 
 
-@vgg16.right
-class ThreeDropouts(PlainVGG16):
-    """Dropout before the first linear layer too."""
-
-    def head(self, num_classes):
-        return [nn.Dropout(0.5), *super().head(num_classes)]
-
-
-@vgg16.right
-class LikeTorchvisionsAlexNet(PlainVGG16):
-    """Dropout before each of the two large linear layers."""
-
-    def head(self, num_classes):
-        layers = super().head(num_classes)
-        return [nn.Dropout(0.5), *layers[:5], layers[6]]
-
-
-@vgg16.right
-class DropoutBeforeReLU(PlainVGG16):
-    def head(self, num_classes):
-        return [
-            nn.Linear(512, 4096),
-            nn.Dropout(inplace=True),
-            nn.ReLU(inplace=True),
-            nn.Linear(4096, 4096),
-            nn.Dropout(inplace=True),
-            nn.ReLU(inplace=True),
-            nn.Linear(4096, num_classes),
-        ]
-
-
 class OwnDropout(nn.Module):
     def forward(self, x):
         return x * (torch.rand_like(x) < 0.5) * 2 if self.training else x
+
+
+FIRST, LAST = "nn.Linear(512, 4096)", "nn.Linear(4096, num_classes)"
+DROPOUT, RELU = "nn.Dropout(0.5)", "nn.ReLU()"
+BEFORE_LAST = f"{DROPOUT},\n            {LAST}"
+# Before the first linear layer too; before each large one, as torchvision's AlexNet; before ReLU.
+vgg16.right(PLAIN_VGG16(FIRST, f"{DROPOUT}, {FIRST}"))
+vgg16.right(PLAIN_VGG16(BEFORE_LAST, LAST, FIRST, f"{DROPOUT}, {FIRST}"))
+vgg16.right(PLAIN_VGG16(f"{RELU}, {DROPOUT}", f"nn.Dropout(inplace=True), {RELU}"))
 
 
 @vgg16.right
 class Convolutional(PlainVGG16):
     """Linear layers written as 1×1 convolutions, and a dropout of one's own."""
 
-    def head(self, num_classes):
-        return [
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.classifier = nn.Sequential(
             nn.Conv2d(512, 4096, 1),
             nn.ReLU(),
             OwnDropout(),
@@ -303,102 +236,39 @@ class Convolutional(PlainVGG16):
             nn.ReLU(),
             OwnDropout(),
             nn.Conv2d(4096, num_classes, 1),
-        ]
+        )
 
     def forward(self, x):
         return self.classifier(self.features(x))[..., 0, 0]
 
 
-@vgg16.wrong("hold most of the weights")
-class NoDropout(PlainVGG16):
-    def head(self, num_classes):
-        return [m for m in super().head(num_classes) if not isinstance(m, nn.Dropout)]
-
-
-@vgg16.wrong("Dropout belongs after the hidden layers")
-class DropoutAfterTheLogits(PlainVGG16):
-    def head(self, num_classes):
-        return [*super().head(num_classes), nn.Dropout(0.5)]
-
-
-@vgg16.wrong("the convolutions have few weights")
-class DropoutInFeatures(PlainVGG16):
-    def __init__(self, num_classes=10):
-        super().__init__(num_classes, features=_features(after=lambda: nn.Dropout2d(0.1)))
-
-
-@vgg16.wrong("each gets one")
-class OnlyOneDropout(PlainVGG16):
-    def head(self, num_classes):
-        layers = super().head(num_classes)
-        return layers[:2] + layers[3:]
-
-
-@vgg16.wrong("not the share that is kept")
-class DropoutOfAnotherRate(PlainVGG16):
-    def head(self, num_classes):
-        return [nn.Dropout(0.2) if isinstance(m, nn.Dropout) else m for m in super().head(10)]
-
-
-@vgg16.wrong("training=self.training")
-class DropsInEvaluation(PlainVGG16):
-    def forward(self, x):
-        x = F.relu(self.classifier[0](self.features(x).flatten(1)))
-        x = F.relu(self.classifier[3](F.dropout(x, 0.5)))
-        return self.classifier[6](F.dropout(x, 0.5))
-
-
-@vgg16.wrong("without it they are one")
-class NoReLUBetweenLinears(PlainVGG16):
-    def head(self, num_classes):
-        return [m for m in super().head(num_classes) if not isinstance(m, nn.ReLU)]
-
-
-@vgg16.wrong("thirteen convolutions (2, 2, 3, 3, 3), and three linear layers follow")
-class VGG19(PlainVGG16):
-    def __init__(self, num_classes=10):
-        config = [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M"]
-        super().__init__(num_classes, features=_features(config))
-
-
-@vgg16.wrong("Is one missing, or never called")
-class VGG13(PlainVGG16):
-    def __init__(self, num_classes=10):
-        config = [64, 64, "M", 128, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]
-        super().__init__(num_classes, features=_features(config))
-
-
-@vgg16.wrong("stand in configuration C")
-class ConfigurationC(PlainVGG16):
-    def __init__(self, num_classes=10):
-        kernels = [3, 3, 3, 3, 3, 3, 1, 3, 3, 1, 3, 3, 1]
-        super().__init__(num_classes, features=_features(kernels=kernels))
-
-
-@vgg16.wrong("cross_entropy applies softmax itself")
-class WithSoftmax(PlainVGG16):
-    def head(self, num_classes):
-        return [*super().head(num_classes), nn.Softmax(dim=1)]
-
-
-@vgg16.wrong("512→4096, 4096→4096 and 4096→num_classes")
-class NarrowHead(PlainVGG16):
-    def head(self, num_classes):
-        return [
-            nn.Linear(512, 512),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(512, 512),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(512, num_classes),
-        ]
-
-
-@vgg16.wrong("the first linear layer takes 512 numbers")
-class ForImageNet(PlainVGG16):
-    def head(self, num_classes):
-        return [nn.Linear(512 * 7, 4096), *super().head(num_classes)[1:]]
+MAPS, LOGITS, END = "self.features(x)", "self.classifier(x.flatten(1))", '512, 512, 512, "M"]'
+mutants(
+    vgg16,
+    PLAIN_VGG16,
+    ("hold most of the weights", f", {DROPOUT}", ""),
+    ("Dropout belongs after the hidden layers", LAST, f"{LAST}, {DROPOUT}"),
+    ("the convolutions have few weights", "place=True)", "place=True), nn.Dropout2d(0.1)"),
+    ("each gets one", f"{FIRST}, {RELU}, {DROPOUT}", f"{FIRST}, {RELU}"),
+    ("not the share that is kept", DROPOUT, "nn.Dropout(0.2)"),
+    ("training=self.training", "x.flatten(1)", "F.dropout(x, 0.5).flatten(1)"),
+    ("without it they are one", " nn.ReLU(),", ""),
+    (
+        "thirteen convolutions (2, 2, 3, 3, 3), and three linear layers follow",
+        *("256, 256, 256", "256, 256, 256, 256"),
+        *("512, 512, 512", "512, 512, 512, 512"),
+    ),
+    ("Is one missing, or never called", END, '512, 512, "M"]'),
+    ("M, 512 three times, M, 512 three times", "128, 128", "128, 256"),
+    ("stand in configuration C", "entry, 3, padding=1", "entry, 1"),
+    ("one after each group of convolutions", '256, "M"]', "256]", FIRST, "nn.Linear(2048, 4096)"),
+    ("each of the five groups", '[64, 64, "M"', '[64, "M", 64, "M"'),
+    ("adaptive average pool to 7×7", "nn.MaxPool2d", "nn.AvgPool2d"),
+    ("cross_entropy applies softmax itself", LOGITS, f"F.softmax({LOGITS}, dim=1)"),
+    ("512→4096, 4096→4096 and 4096→num_classes", "4096", "512"),
+    ("the first linear layer takes 512 numbers", FIRST, "nn.Linear(512 * 7, 4096)"),
+    ("dropout is what regularises it", "nn.ReLU(inplace", "nn.BatchNorm2d(entry), nn.ReLU(inplace"),
+)
 
 
 @vgg16.wrong("Each entry is dropped independently")
@@ -416,20 +286,25 @@ class DropsWholeRows(PlainVGG16):
 
 ensemble = Bank("ensemble_predict")
 
+STACKS = Text(
+    """
+    def ensemble_predict(models, images):
+        members = []
+        for model in models:
+            model.eval()
+            with torch.no_grad():
+                members.append(model(images).softmax(1))
+        return torch.stack(members).mean(0)
+    """
+)
+
 
 @ensemble.blank
 def ensemble_stub(models, images):
     raise NotImplementedError
 
 
-@ensemble.right
-def stacks(models, images):
-    outputs = []
-    for model in models:
-        model.eval()
-        with torch.no_grad():
-            outputs.append(F.softmax(model(images), dim=1))
-    return torch.stack(outputs).mean(0)
+ensemble.right(STACKS())
 
 
 @ensemble.right
@@ -481,75 +356,27 @@ def through_numpy(models, images):
     return torch.from_numpy(np.mean(outputs, axis=0))
 
 
-def _members(models, images, softmax=True):
-    with torch.no_grad():
-        outputs = [model.eval()(images) for model in models]
-    return torch.stack([z.softmax(1) for z in outputs] if softmax else outputs)
-
-
-@ensemble.wrong("before the softmax")
-def mean_of_logits(models, images):
-    return _members(models, images, softmax=False).mean(0).softmax(1)
-
-
-@ensemble.wrong("average probabilities, not logits")
-def no_softmax(models, images):
-    return _members(models, images, softmax=False).mean(0)
-
-
-@ensemble.wrong("forgets how sure each member is")
-def majority_vote(models, images):
-    p = _members(models, images)
-    return F.one_hot(p.argmax(2), p.shape[2]).float().mean(0)
-
-
-@ensemble.wrong("sum to the number of models")
-def sum_only(models, images):
-    return _members(models, images).sum(0)
-
-
-@ensemble.wrong("the loop overwrites the result")
-def last_model(models, images):
-    with torch.no_grad():
-        for model in models:
-            probabilities = model.eval()(images).softmax(1)
-    return probabilities
-
-
-@ensemble.wrong("does a return stand inside the loop")
-def returns_in_the_loop(models, images):
-    for model in models:
-        with torch.no_grad():
-            return model.eval()(images).softmax(1)
-
-
-@ensemble.wrong("half of all the weight")
-def mean_of_means(models, images):
-    p = None
-    for member in _members(models, images):
-        p = member if p is None else (p + member) / 2
-    return p
-
-
-@ensemble.wrong("each member's softmax goes over the classes, dim=1")
-def softmax_over_the_batch(models, images):
-    return _members(models, images, softmax=False).softmax(1).mean(0)
-
-
-@ensemble.wrong("runs over the stacked models")
-def softmax_over_the_models(models, images):
-    return _members(models, images, softmax=False).softmax(0).mean(0)
-
-
-@ensemble.wrong("Dropout and batch norm behave differently")
-def in_training_mode(models, images):
-    with torch.no_grad():
-        return torch.stack([model(images).softmax(1) for model in models]).mean(0)
-
-
-@ensemble.wrong("keeps all its activations in memory")
-def keeps_the_graph(models, images):
-    return torch.stack([model.eval()(images).softmax(1) for model in models]).mean(0)
+mutants(
+    ensemble,
+    STACKS,
+    ("average probabilities, not logits", ".softmax(1)", ""),
+    ("Dropout and batch norm behave differently", "model.eval()", "model.train()"),
+    ("keeps all its activations in memory", "with torch.no_grad():", "if True:"),
+    ("handed over as an argument", "model(images)", "nn.Linear(48, 4)(images.flatten(1))"),
+    ("must not touch the model", "model.eval()", "model.eval().requires_grad_(False)"),
+    ("caller's own tensor", "model.eval()", "model.eval()\nimages -= images.mean()"),
+    ("for a block only", "with torch.no_grad()", "torch.set_grad_enabled(False)\nif True"),
+    ("take their mean", ".mean(0)", ".median(0).values"),
+    ("one column per class", ".mean(0)", ".mean(1)"),
+    ("does a return stand inside the loop", "members.append(", "return ("),
+    ("the loop overwrites the result", "members.append(", "members = [(", "(1))", "(1))]"),
+    ("softmax goes over the classes", ".softmax(1)", ".softmax(0)"),
+    (
+        "forgets how sure each member is",
+        *(".softmax(1)", ".argmax(1)"),
+        *("torch.stack(members)", "F.one_hot(torch.stack(members)).float()"),
+    ),
+)
 
 
 @ensemble.wrong("has no length")
@@ -569,16 +396,6 @@ def walks_twice(models, images):
         return torch.stack([model(images).softmax(1) for model in models]).mean(0)
 
 
-@ensemble.wrong("another softmax flattens it")
-def softmax_again(models, images):
-    return _members(models, images).mean(0).softmax(1)
-
-
-@ensemble.wrong("That is the decision")
-def labels(models, images):
-    return _members(models, images).mean(0).argmax(1)
-
-
 @ensemble.wrong("no pop, no append")
 def pops(models, images):
     models, outputs = models if isinstance(models, list) else list(models), []
@@ -586,3 +403,13 @@ def pops(models, images):
         while models:
             outputs.append(models.pop().eval()(images).softmax(1))
     return torch.stack(outputs).mean(0)
+
+
+@ensemble.wrong("half of all the weight")
+def mean_of_means(models, images):
+    mean = None
+    with torch.no_grad():
+        for model in models:
+            p = model.eval()(images).softmax(1)
+            mean = p if mean is None else (mean + p) / 2
+    return mean

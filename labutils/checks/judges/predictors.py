@@ -1,16 +1,13 @@
 """A small model that notices how it is used, for functions that predict with a model."""
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong
-from labutils.checks.judges.values import WrongValue
 
 
-class Probe(nn.Module):
+class Predictor(nn.Module):
     """Gives logits [N, K]; with dropout and batch norm, so that training mode shows.
 
     It notes for every call whether any of its parts was in training mode.
@@ -32,15 +29,6 @@ class Probe(nn.Module):
         self.calls.append(any(module.training for module in self.modules()))
         return self.out(self.drop(F.relu(self.norm(self.hidden(images.flatten(1))))))
 
-    def logits(self, images: Tensor) -> Tensor:
-        """What it gives in evaluation mode; leaves mode and notes as they are."""
-        training, calls = self.training, list(self.calls)
-        with torch.no_grad():
-            logits = self.eval()(images)
-        self.train(training)
-        self.calls = calls
-        return logits
-
     def changed(self) -> list[str]:
         """Names of weights that are other than at the beginning, or frozen."""
         state = self.state_dict()
@@ -48,7 +36,7 @@ class Probe(nn.Module):
         return names + [name for name, p in self.named_parameters() if not p.requires_grad]
 
 
-def examine_use(model: Probe, function: str) -> None:
+def examine_use(model: Predictor, function: str) -> None:
     """It was called, and never in training mode."""
     if not model.calls:
         raise Wrong(
@@ -63,7 +51,7 @@ def examine_use(model: Probe, function: str) -> None:
         )
 
 
-def examine_left_alone(model: Probe, function: str, images: Tensor, before: Tensor) -> None:
+def examine_left_alone(model: Predictor, function: str, images: Tensor, before: Tensor) -> None:
     """Model and images are as before, and gradients are on."""
     changed = model.changed()
     if changed:
@@ -87,41 +75,3 @@ def examine_graph(tensor: Tensor, what: str) -> None:
             "Nothing is learned here: run the model under torch.no_grad(), or every prediction "
             "keeps all its activations in memory.",
         )
-
-
-def probabilities_mistakes(logits: Tensor) -> Iterator[WrongValue]:
-    """What else than a softmax over the classes becomes of logits [N, K]."""
-    once = F.softmax(logits, dim=1)
-    yield WrongValue(
-        logits,
-        "the logits",
-        "These are the model's logits. A softmax makes probabilities of them.",
-    )
-    yield WrongValue(
-        F.softmax(once, dim=1),
-        "a softmax of a softmax",
-        "Softmax was applied twice, which flattens the probabilities: the model gives logits, "
-        "so once is enough.",
-    )
-    yield WrongValue(
-        F.softmax(logits, dim=0),
-        "a softmax over the batch",
-        "The columns sum to 1, not the rows: each image needs its own probabilities, so the "
-        "softmax goes over the classes, dim=1.",
-    )
-    yield WrongValue(
-        F.log_softmax(logits, dim=1),
-        "the log-probabilities",
-        "That is log_softmax: the logarithm of the probabilities.",
-    )
-    yield WrongValue(
-        torch.sigmoid(logits),
-        "a sigmoid of each logit",
-        "A sigmoid looks at each class alone, so that the rows do not sum to 1: "
-        "softmax compares the classes.",
-    )
-    yield WrongValue(
-        once.amax(1),
-        "the largest probability alone",
-        "The largest probability is only one of K: return the probabilities of all classes.",
-    )

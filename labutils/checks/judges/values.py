@@ -12,6 +12,7 @@ the misconception bank hands it in as an answer, from this same line.
 
 import contextlib
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any, NamedTuple, NoReturn
 
 import torch
@@ -96,7 +97,7 @@ class Values(Exercise):
 
     def expected(self, probe: Probe):
         """The oracle's value on a probe."""
-        return self.oracle(*_clone(probe.args), **_clone(probe.kwargs))
+        return self.oracle(*deepcopy(probe.args), **deepcopy(probe.kwargs))
 
     def _call(self, args: tuple, kwargs: dict) -> str:
         given = [_short(arg) for arg in args] + [f"{key}={_short(v)}" for key, v in kwargs.items()]
@@ -112,8 +113,8 @@ class Values(Exercise):
 
     def _ask(self, answer, probe: Probe):
         got = ask(
-            answer, *_clone(probe.args), called=self.name, hint=probe.failed,
-            **_clone(probe.kwargs),
+            answer, *deepcopy(probe.args), called=self.name, hint=probe.failed,
+            **deepcopy(probe.kwargs),
         )  # fmt: skip
         if isinstance(self.expected(probe), Tensor):
             return expect_tensor(got, None, None, f"The result of {probe.call}").detach()
@@ -164,7 +165,7 @@ class Values(Exercise):
 
     def _gives(self, formula: Callable, probe: Probe, result) -> bool:
         try:
-            value = formula(*_clone(probe.args), **_clone(probe.kwargs))
+            value = formula(*deepcopy(probe.args), **deepcopy(probe.kwargs))
         except Exception:  # not made for this probe
             return False
         return not _differs(result, value, dtype=False)
@@ -204,15 +205,6 @@ def compare(
 def plain(number: float) -> str:
     """All digits of a whole number (7, not 7.0), else six."""
     return str(int(number)) if float(number).is_integer() else f"{number:g}"
-
-
-def _clone(value):
-    """A copy to hand out: an answer may change what it is given."""
-    if isinstance(value, Tensor):
-        return value.detach().clone().requires_grad_(value.requires_grad)
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_clone, value))
-    return {key: _clone(v) for key, v in value.items()} if isinstance(value, dict) else value
 
 
 def _differs(got, expected, dtype: bool = True) -> bool:
