@@ -59,7 +59,7 @@ def _install() -> str:
         return "`make env`"
     unix = "`python3 -m venv .venv`, `. .venv/bin/activate`"
     windows = r"`py -m venv .venv`, `.venv\Scripts\activate`"
-    pip = "`python -m pip install -c constraints.txt -e .`"
+    pip = '`python -m pip install -c constraints.txt -e ".[lab]"`'
     return f"{windows if ON_WINDOWS else unix}, {pip}"
 
 

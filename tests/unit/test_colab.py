@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
+from pathlib import Path
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
 
 from labutils.checks import EXERCISES
 from labutils.course import colab, release
@@ -65,6 +68,24 @@ def test_pyproject_names_the_repository_and_the_command_line_wins(tmp_path, monk
     assert run(check=True)[0] == 1, "pyproject.toml says otherwise"
     assert run(repository="no repository")[0] == 2
     assert "owner/name" in capsys.readouterr().err
+
+
+# Colab's own versions in its runtime 2026.07, the older of the two that can be chosen.
+PRESENT = {
+    "torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.0.2", "pillow": "11.3.0",
+    "scikit-learn": "1.6.1", "matplotlib": "3.10.0", "ipywidgets": "7.7.1", "anywidget": "0.9.21",
+}  # fmt: skip
+SMALL = {"tqdm", "filelock", "platformdirs", "certifi"}  # there too, in a version of this year
+
+
+def test_the_package_asks_for_nothing_newer_than_colab_has():
+    """An upgrade of what is imported already asks for a restart of the runtime."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    wanted = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
+    assert set(wanted) == {*PRESENT, *SMALL, "pycurl"}, "is the new one on Colab?"
+    for name, version in PRESENT.items():
+        assert version in wanted[name], f"Colab has {name} {version}"
+    assert "labutils[" not in colab.install_source(MINE), "no extra"
 
 
 _COLAB = """

@@ -75,7 +75,7 @@ def test_without_jupyterlab_the_notebooks_open_elsewhere(capsys, missing):
         (False, True, ["`make env`"]),
         (False, False, ["`python3 -m venv .venv`", "`. .venv/bin/activate`"]),
         (True, True, ["`py -m venv .venv`", r"`.venv\Scripts\activate`"]),
-        (True, False, ["`python -m pip install -c constraints.txt -e .`"]),
+        (True, False, ['python -m pip install -c constraints.txt -e ".[lab]"']),
     ],
 )
 def test_the_advice_is_that_of_the_readme_for_this_system(monkeypatch, windows, make, expected):

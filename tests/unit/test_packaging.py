@@ -1,5 +1,6 @@
 """What is declared in several places is the same everywhere, and nothing points at this machine."""
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -9,8 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 import conftest
+from tests import matrix
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -24,32 +29,62 @@ def _tracked() -> list[Path]:
     return [ROOT / name for name in out.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
+def _requirements(*texts: str) -> dict[str, Requirement]:
+    """Return requirements by their normalized name; a later one of the same name counts."""
+    return {canonicalize_name(r.name): r for r in map(Requirement, texts)}
+
+
+LOCAL = _requirements(*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["lab"])
+
+
+def _pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins.items()}
+
+
 def test_environment_yml_names_the_packages_of_pyproject():
     text = (ROOT / "environment.yml").read_text()
     conda = set(re.findall(r"^  - ([a-z][\w.-]*(?:[<>=!~][^\s]*)?)$", text, flags=re.M))
     conda -= {"conda-forge", "pip"}
-    expected = {f"python{PROJECT['requires-python']}"}
-    for requirement in PROJECT["dependencies"]:
-        name = re.match(r"[\w.-]+", requirement)[0]
-        expected.add(CONDA_NAMES.get(name, name) + requirement[len(name) :])
+    # A single version: where a range is asked for, Binder takes a default of its own.
+    expected = {"python=3.12"}
+    assert "3.12" in SpecifierSet(PROJECT["requires-python"])
+    for name, requirement in LOCAL.items():
+        expected.add(f"{CONDA_NAMES.get(name, name)}{requirement.specifier}")
     assert conda == expected
 
 
 def test_constraints_pin_every_dependency_inside_its_range():
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    pins = {canonicalize_name(name): version for name, version in pins.items()}
     extras = PROJECT["optional-dependencies"].values()
     for text in PROJECT["dependencies"] + [r for group in extras for r in group]:
         requirement = Requirement(text)
-        if requirement.name == "labutils":
+        if requirement.name != "labutils":
+            pinned = _pins().get(canonicalize_name(requirement.name))
+            assert pinned, f"{requirement.name} has no line in constraints.txt"
+            assert pinned in requirement.specifier, f"{requirement.name}=={pinned} is out of range"
+
+
+def test_the_pinned_versions_take_the_oldest_python_that_is_promised():
+    oldest = f"{PROJECT['requires-python'].removeprefix('>=')}.0"
+    for name, version in _pins().items():
+        try:
+            found = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
             continue
-        pinned = pins.get(canonicalize_name(requirement.name))
-        assert pinned, f"{requirement.name} has no line in constraints.txt"
-        assert pinned in requirement.specifier, f"{requirement.name}=={pinned} is out of range"
+        if found.version == version:
+            wanted = found.metadata.get("Requires-Python") or ""
+            assert oldest in SpecifierSet(wanted), f"{name}=={version} needs Python {wanted}"
+
+
+def test_the_matrix_knows_the_lowest_version_of_every_range():
+    floors = _requirements(*matrix.floors())
+    assert floors["ipywidgets"].specifier == SpecifierSet("==8.1"), "the higher of two"
+    assert set(LOCAL) < set(floors) and "labutils" not in floors
+    assert all(str(its.specifier).startswith("==") for its in floors.values())
+    assert set(_requirements(*matrix.COLAB)) > set(_requirements(*PROJECT["dependencies"])) - {
+        "tqdm", "filelock", "platformdirs", "certifi", "pycurl",
+    }  # fmt: skip
 
 
 # Put together from parts, so that this file does not name what it forbids.
