@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from labutils.checks.frame.ask import (
     Wrong,
@@ -30,6 +30,7 @@ from labutils.checks.judges.loops import (
     Watched,
     WatchedSGD,
     expect_moves,
+    expect_trainable,
     expect_unchanged,
     flat,
     gradient,
@@ -275,14 +276,14 @@ def _examine_image(image, images: Tensor, index: int, expected: Tensor) -> None:
         if any(close(image, value) and not close(value, expected) for value in values):
             raise Wrong(f"{seen}. What came out is {name}.", hint)
     expect_tensor(image, (1, 28, 28), None, what, _LAYOUT)
-    if not close(image, expected):
-        raise Wrong(f"{seen}.", "Each pixel is its uint8 value divided by 255, nothing else.")
-    if image.dtype != torch.float32:
+    if image.dtype != torch.float32 and close(image, expected, atol=1e-3):
         raise Wrong(
             f"{what} has dtype {describe(image).split(', ')[-1]}; expected float32.",
             "A model's weights are float32, and a layer refuses images of another dtype: convert "
             "with .float().",
         )
+    if not close(image, expected):
+        raise Wrong(f"{seen}.", "Each pixel is its uint8 value divided by 255, nothing else.")
 
 
 def _range(image: Tensor) -> str:
@@ -312,12 +313,13 @@ def _examine_label(label, labels: Tensor, index: int) -> None:
 
 
 def _expect_whole(label, what: str) -> None:
-    kind = torch.as_tensor(label).dtype
-    if kind.is_floating_point:
+    dtype = default_collate([label]).dtype
+    if dtype not in (torch.int64, torch.uint8):
         raise Wrong(
-            f"{what} is {describe(label)}, a number with a fraction; expected an int.",
-            "A label is the number of a class, and cross_entropy refuses floats for one: leave it "
-            "whole, int(...).",
+            f"{what} is {describe(label)}, which makes a batch of dtype "
+            f"{str(dtype).removeprefix('torch.')}; expected an int.",
+            "A label is the number of a class, and cross_entropy refuses floats (and int32) for "
+            "one: int(...).",
         )
 
 
@@ -396,6 +398,7 @@ def examine_train_one_epoch(answer: Callable) -> str | None:
     losses = _examine_steps(optimizer, batches, loss_fn)
     _examine_weights(model, optimizer, before, lr)
     _examine_mean_loss(got, losses)
+    expect_trainable(model, "train_one_epoch")
     expect_unchanged(loader, images, labels, "train_one_epoch")
     expect_moves(
         answer, images, labels,
@@ -533,11 +536,13 @@ def _examine_weights(model, optimizer: WatchedSGD, before: list[Tensor], lr: flo
             "Only the optimizer moves the weights: something else changes them, or its learning "
             "rate, in between.",
         )
-    if optimizer.param_groups[0]["lr"] != lr:
+    settings, fresh = optimizer.param_groups[0], WatchedSGD(model, lr).param_groups[0]
+    changed = [name for name in fresh if name != "params" and settings[name] != fresh[name]]
+    if changed:
         raise Wrong(
-            f"The optimizer came with the learning rate {lr:g}, and has now "
-            f"{optimizer.param_groups[0]['lr']:g}.",
-            "The learning rate is the caller's choice, who may change it between epochs.",
+            f"train_one_epoch left the optimizer with another {' and '.join(changed)}.",
+            "Learning rate and other settings are the caller's choice, who may change them between "
+            "epochs.",
         )
 
 
@@ -703,11 +708,7 @@ def _examine_evaluation(model: Watched) -> None:
             "The model was in training mode while it was tested; expected evaluation mode.",
             "model.eval() switches dropout off and lets batch norm use what it has learned.",
         )
-    if not all(p.requires_grad for p in model.parameters()):
-        raise Wrong(
-            "After accuracy the model's parameters no longer require gradients.",
-            "That stops all later training: compute without gradients by torch.no_grad() instead.",
-        )
+    expect_trainable(model, "accuracy")
     if any(call.graph for call in model.calls):
         raise Wrong(
             "The model's outputs carried a graph for gradients; expected none.",

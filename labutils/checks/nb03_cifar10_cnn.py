@@ -63,7 +63,8 @@ def _right(x: Tensor) -> Tensor:
     return x / 127.5 - 1
 
 
-_BATCH, _EACH, _CHANNEL = (0, 1, 2, 3), (1, 2, 3), (0, 1, 2)
+_BATCH, _EACH, _CHANNEL, _PLANE = (0, 1, 2, 3), (1, 2, 3), (0, 1, 2), (1, 2)
+_CIFAR_MEAN, _CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 _SCALES = (
     (
         "values from 0 to 1",
@@ -131,12 +132,19 @@ _SCALES = (
         lambda x: _standardised(x, _CHANNEL),
     ),
     (
+        "CIFAR-10's own mean and deviation",
+        "Those numbers belong to CIFAR-10 and are often used. Here 0.5 and 0.5 are asked for, so "
+        "that the range is from -1 to 1.",
+        lambda x: (x / 255 - torch.tensor(_CIFAR_MEAN)) / torch.tensor(_CIFAR_STD),
+    ),
+    (
         "a range fixed by the least and the largest value at hand",
         "The darkest pixel here need not be 0, nor the brightest 255, and another batch has others:"
         " use the fixed numbers 0 and 255, not what this batch happens to hold.",
         lambda x: 2 * _stretched(x, _BATCH) - 1,
         lambda x: 2 * _stretched(x, _EACH) - 1,
         lambda x: 2 * _stretched(x, _CHANNEL) - 1,
+        lambda x: 2 * _stretched(x, _PLANE) - 1,
         lambda x: _stretched(x, _BATCH),
         lambda x: x / x.max() * 2 - 1,
     ),
@@ -237,6 +245,11 @@ convolve.probe(_image, _image.flip(0), hint="A kernel as large as the image fits
 convolve.probe(_image.double() / 3, _kernel.double() / 7, call="convolve of two float64 tensors")
 convolve.probe(_image.long(), torch.tensor([[1, 2], [-3, 4]]), call="convolve of two int64 tensors")
 convolve.probe(_image.long(), _kernel, call="convolve of an int64 image and a float32 kernel")
+convolve.probe(
+    _image / 3,
+    torch.tensor([[1, 2], [-3, 4]]),
+    call="convolve of a float32 image and an int64 kernel",
+)
 
 
 def _windows(image: Tensor, kernel: Tensor) -> Tensor:
@@ -340,9 +353,11 @@ convolve.mistake(
 )
 convolve.mistake(
     "the output without its fractions",
-    "The image holds whole numbers, but the kernel has fractions, and so has the output: do not "
-    "give it image.dtype. torch.result_type(image, kernel) is the dtype of image * kernel.",
+    "One of image and kernel holds whole numbers, the other has fractions, and so has the output: "
+    "do not give it the dtype of the first. torch.result_type(image, kernel) is that of "
+    "image * kernel.",
     lambda image, kernel: oracle_convolve(image, kernel).to(image.dtype),
+    lambda image, kernel: oracle_convolve(image, kernel).to(kernel.dtype),
 )
 
 

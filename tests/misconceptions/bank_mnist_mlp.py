@@ -173,6 +173,8 @@ mutants(
      "int(self.labels[index])", "self.labels"),
     ("divided by 255, nothing else", "/ 255", "/ 255 + 1"),
     ("refuses images of another dtype", "float()", "double()"),
+    ("convert with .float()", "float()", "half()"),
+    ("(and int32) for one", "int(self.labels[index])", "self.labels[index].int()"),
     ("stay in torch", "image.unsqueeze(0)", "image.numpy()[None]"),
     ("look the label up", "int(self.labels[index])", "index"),
     ("not one-hot", "int(self.labels[index])", "F.one_hot(self.labels[index], 10)"),
@@ -188,7 +190,7 @@ mutants(
     ("derive the class from dataset", "(Dataset)", ""),
     ("caller's own data", "self.images = images", "images //= 2\nself.images = images"),
     ("for every later epoch", "label = int", "self.images[index] //= 2\nlabel = int"),
-    ("refuses floats for one", "int(self.labels[index])", "float(self.labels[index])"),
+    ("is the number of a class, and", "int(self.labels[index])", "float(self.labels[index])"),
     ("stores the name on self", "self.images = images", "images = images / 255"),
 )  # fmt: skip
 
@@ -442,7 +444,8 @@ mutants(
     ("of this batch alone", LOSS, "loss_fn(model(images), labels.flip(0))"),
     ("something else changes them",
      STEP, f"{STEP}\nwith torch.no_grad():\n    for p in model.parameters():\n        p *= 0.9999"),
-    ("the caller's choice", RETURN, f"optimizer.param_groups[0]['lr'] *= 0.9\n{RETURN}"),
+    ("the caller's choice", RETURN, f"optimizer.param_groups[0]['weight_decay'] = 0.1\n{RETURN}"),
+    ("stops all later training", RETURN, f"model.requires_grad_(False)\n{RETURN}"),
     ("for a block only", RETURN, f"torch.set_grad_enabled(False)\n{RETURN}"),
     ("may reach the dataset", RETURN, f"loader.dataset.tensors[0].clamp_(0, 1)\n{RETURN}"),
     ("as it was before the update", SUM, f"total += {LOSS}.item() * len(labels)"),

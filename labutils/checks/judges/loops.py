@@ -95,7 +95,16 @@ def flat(tensors: Iterable[Tensor]) -> Tensor:
 
 def near(a: Tensor, b: Tensor) -> bool:
     """Equal up to rounding, measured by the largest entry."""
-    return close(a, b, rtol=1e-4, atol=1e-5 * float(b.abs().max()))
+    return close(a, b, rtol=1e-4, atol=1e-6 * float(b.abs().max()))
+
+
+def expect_trainable(model: nn.Module, name: str) -> None:
+    """All parameters still require gradients."""
+    if not all(p.requires_grad for p in model.parameters()):
+        raise Wrong(
+            f"After {name} the model's parameters no longer require gradients.",
+            "That stops all later training: compute without gradients by torch.no_grad() instead.",
+        )
 
 
 def expect_unchanged(loader: DataLoader, images: Tensor, labels: Tensor, name: str) -> None:

@@ -52,7 +52,7 @@ def examine_use(model: Predictor, function: str) -> None:
 
 
 def examine_left_alone(model: Predictor, function: str, images: Tensor, before: Tensor) -> None:
-    """Model and images are as before, and gradients are on."""
+    """Model and images are as before."""
     changed = model.changed()
     if changed:
         raise Wrong(
