@@ -8,6 +8,7 @@ from benchmarks import lecture, ours
 from benchmarks.rows import Group, Row, Scale, in_turn, timed
 from labutils.device import seed_everything
 from labutils.training import models, recipes
+from labutils.training.reference import describe_images
 
 # As on the lecture's slides, but for the loss: their mean squared error cannot take labels.
 RECIPE = dataclasses.replace(
@@ -18,7 +19,9 @@ SEED = 0
 
 
 def measure(scale: Scale):
-    train = ours.load("mnist", scale)[0].subset(scale.pick(60_000, 320))
+    train, test = ours.load("mnist", scale)
+    images = describe_images(train, test)["words"]
+    train = train.subset(scale.pick(60_000, 320))
     losses = {}
 
     def own():
@@ -40,7 +43,8 @@ def measure(scale: Scale):
     for seconds in in_turn({"ours": own, "lecture": theirs}, scale.rounds, warm_up=False):
         mean, other = (sum(values) / len(values) for values in losses.values())
         note = f"order replayed: mean loss of the epoch {mean:.4f} and {other:.4f}"
-        yield {EPOCH.name: (seconds["ours"], seconds["lecture"]), "notes": {EPOCH.name: note}}
+        measured = {EPOCH.name: (seconds["ours"], seconds["lecture"])}
+        yield measured | {"notes": {EPOCH.name: note}, "images": images}
 
 
 GROUPS = {"mnist_epoch": Group((EPOCH,), measure)}

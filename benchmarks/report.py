@@ -41,12 +41,14 @@ class Report:
         return self.content["rows"].get(name, {}).get("rounds", [])
 
     def add(self, measured: dict) -> None:
-        """Add a round: ``{name of a row: (ours, theirs)}``, and perhaps ``"notes"``."""
+        """Add a round: ``{name of a row: (ours, theirs)}``, ``"notes"``, and which ``"images"``."""
+        about = {"date": datetime.date.today().isoformat(), "machine": machine()}
+        about |= {"images": measured["images"]} if "images" in measured else {}
         for name, pair in measured.items():
-            if name != "notes":
+            if name not in ("notes", "images"):
                 row = self.content["rows"].setdefault(name, {"rounds": []})
                 row["rounds"].append([float(f"{number:.5g}") for number in pair])
-                row |= {"date": datetime.date.today().isoformat(), "machine": machine()}
+                row |= about
         for name, words in measured.get("notes", {}).items():
             said = self.content["rows"].setdefault(name, {"rounds": []}).setdefault("notes", [])
             if words not in said:
@@ -88,9 +90,12 @@ class Report:
         parts += ["\n".join(f"- {name}" for name in machines), self.table()]
         if missing := [f"`{name}`" for name in self.rows if not self.rounds(name)]:
             parts.append(f"Not measured: {', '.join(missing)}.")
-        said = [(n, row["notes"]) for n, row in self.content["rows"].items() if row.get("notes")]
-        if said:
-            lines = [f"- **{name}**: {'; '.join(notes)}" for name, notes in said]
+        said = {
+            name: ([f"on {row['images']}"] if "images" in row else []) + row.get("notes", [])
+            for name, row in self.content["rows"].items()
+        }
+        if any(said.values()):
+            lines = [f"- **{name}**: {'; '.join(notes)}" for name, notes in said.items() if notes]
             parts += ["## Beside the numbers", "\n".join(lines)]
         if "growth" in self.content:
             from benchmarks import growth

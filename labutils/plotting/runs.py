@@ -45,9 +45,9 @@ def training_curves(history, reference=None, *, title="") -> None:
 
     Args:
         history: a :class:`labutils.training.History`, or several by name.
-        reference: a reference run (``name``, ``num_seeds``, ``median(key)``, ``low(key)``,
-            ``high(key)``), or several by name; one that has the name of a history is compared
-            with that history, the others with the histories that have none of their own.
+        reference: a reference run (``name``, ``num_seeds``, ``images``, ``median(key)``,
+            ``low(key)``, ``high(key)``), or several by name; one that has the name of a history is
+            compared with that history, the others with the histories that have none of their own.
 
     Raises:
         ValueError: a history without an epoch.
@@ -90,7 +90,7 @@ def _draw_reference(axis, reference, key, color) -> None:
     axis.fill_between(epochs, low, high, linewidth=0, zorder=1, **look)
     if len(median) == 1:  # a band of one epoch has no width
         axis.plot([1, 1], [low[0], high[0]], linewidth=9, marker="", **look)
-    label = f"reference {reference.name}, {seeds}"
+    label = f"reference {reference.name}, {seeds},\non {reference.images}"
     _draw_run(axis, median, color, linestyle=":", marker="", linewidth=2, label=label)
 
 

@@ -18,7 +18,7 @@ import torch
 from labutils import data, files
 from labutils.device import BUDGETS, pick_device, seed_everything
 from labutils.training import models, recipes
-from labutils.training.reference import FOLDERS
+from labutils.training.reference import FOLDERS, describe_images
 
 RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
 LOCK_SECONDS = 60  # to wait for others that add a run; each takes a moment
@@ -44,7 +44,7 @@ def measure(recipe, seed: int, *, device=None, shared: bool = False, checkpoint=
     if any(running):
         record["running_loss"] = [_rounded(epoch) for epoch in running]
     return record | {
-        "data": {"name": train.name, "source": train.source, "images": [len(train), len(test)]},
+        "data": describe_images(train, test),
         "device": device.type,
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),

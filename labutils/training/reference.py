@@ -4,14 +4,45 @@
 ``data/reference_runs/cnn_logits.json``; ``load_reference("cnn_logits")`` reads it for a notebook.
 """
 
+import hashlib
 import json
 import statistics
 from pathlib import Path
+
+import torch
 
 from labutils.training.history import History
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 FOLDERS = (_PACKAGE.parent / "data" / "reference_runs", _PACKAGE.parent / "labutils_reference_runs")
+# What images are called whose fingerprint this is. CIFAR-10's own have never been in our hands: for
+# those a run goes by the checksums that torchvision gives of the files.
+KNOWN_IMAGES = {
+    "06b0d1f124c4e5fa": "the original MNIST",
+    "381da081404d108c": "CIFAR-10 after one JPEG compression",
+}
+
+
+def describe_images(train, test) -> dict:
+    """Return which images a run sees, for its record: fingerprint, words, and where they are from.
+
+    The fingerprint is that of all pixels and labels of both ``ImageSet``s, in their order. Files
+    with torchvision's checksums are the original ones; a copy of one's own can be anything.
+    """
+    content = hashlib.sha256()
+    for images in (train, test):
+        content.update(images.images.contiguous().numpy().data)
+        content.update(images.labels.to(torch.uint8).numpy().data)
+    fingerprint = content.hexdigest()[:16]
+    title = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[train.name]
+    words = {"sample": f"the sample for {title}", "npz": f"an unverified copy of {title}"}
+    return {
+        "name": train.name,
+        "source": train.source,
+        "images": [len(train), len(test)],
+        "fingerprint": fingerprint,
+        "words": KNOWN_IMAGES.get(fingerprint) or words.get(train.source, f"the original {title}"),
+    }
 
 
 class ReferenceRuns:
@@ -33,6 +64,12 @@ class ReferenceRuns:
     @property
     def num_seeds(self) -> int:
         return len(self.runs)
+
+    @property
+    def images(self) -> str:
+        """Which images the runs saw: ``"CIFAR-10 after one JPEG compression"``."""
+        words = {run.get("data", {}).get("words", "unknown images") for run in self.runs}
+        return " and ".join(sorted(words))
 
     def values(self, key: str) -> list[list[float]]:
         """Return the values of every seed, epoch by epoch: ``[epochs][seeds]``."""
@@ -59,14 +96,14 @@ class ReferenceRuns:
         return self.low(key), self.high(key)
 
     def describe(self) -> str:
-        """Return a sentence: how many seeds, on what, and where they ended."""
+        """Return a sentence: how many seeds, on which images and devices, and where they ended."""
         low, high = self.low("test_accuracy")[-1], self.high("test_accuracy")[-1]
         reached = f"{100 * low:.1f} %" if low == high else f"{100 * low:.1f} to {100 * high:.1f} %"
         epochs = len(self.median("test_accuracy"))
         seeds = "1 seed" if self.num_seeds == 1 else f"{self.num_seeds} seeds"
         devices = ", ".join(sorted({run["device"] for run in self.runs}))
         return (
-            f"Reference run {self.name}: {seeds} on {self.recipe['dataset']} ({devices}), test "
+            f"Reference run {self.name}: {seeds} on {self.images} ({devices}), test "
             f"accuracy {reached} after {epochs} epoch{'s' * (epochs != 1)}."
         )
 

@@ -22,7 +22,7 @@ from .explorer import Screen, View, live_output
 MIN_SECONDS = 1.0  # between two pictures
 MAX_SHARE = 0.01  # of the training's time, for all pictures together
 # The picture, in pixels.
-HEIGHT = 262
+HEIGHT, LINE = 262, 18  # of the picture, and of another line below it
 TOP, BOTTOM = 30, 196  # of both panels
 LOSS, ACCURACY = (44, 356), (424, WIDTH - 14)  # left and right end of each panel
 POINTS = 200  # of the loss curve; more would not be seen
@@ -225,7 +225,7 @@ def training_so_far(losses, num_batches, num_epochs, accuracy=(), reference=None
         step = top / 4
     top = step * max(1, math.ceil(1.02 * top / step))  # losses may all be 0
 
-    sheet = Sheet(WIDTH, HEIGHT)
+    sheet = Sheet(WIDTH, HEIGHT if reference is None else HEIGHT + LINE)
     panel = _Panel(sheet, LOSS, (0, num_epochs), top)
     panel.frame("Loss", step, lambda value: f"{value:.3g}")
     panel.bands(reference, "train_loss", 0)
@@ -309,6 +309,7 @@ def _legend(sheet, every, reference) -> None:
     sheet.line(172, y - 5, 194, y - 5, ORANGE, 3)
     sheet.words(200, y, "mean of an epoch")
     if reference is not None:
-        sheet.box(334, y - 9, 22, 7, fill=LIGHT[DARK], edge=REFERENCE, line=1.5)
+        y += LINE
+        sheet.box(4, y - 9, 22, 7, fill=LIGHT[DARK], edge=REFERENCE, line=1.5)
         seeds = plural(reference.num_seeds, "seed")
-        sheet.words(362, y, f"reference {reference.name}, {seeds}")
+        sheet.words(32, y, f"reference {reference.name}, {seeds}, on {reference.images}")

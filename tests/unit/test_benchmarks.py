@@ -54,7 +54,7 @@ def test_a_report_keeps_every_round_and_goes_on_from_its_file(tmp_path):
     Report(tmp_path, [FASTER, SMALLER]).add({"faster": (1.0, 1.9), "notes": {"faster": "busy"}})
     report = Report(tmp_path, [FASTER, SMALLER])
     report.add({"faster": (1.0, 2.1), "smaller": (3.0, 2.0), "notes": {"faster": "busy"}})
-    report.add({"faster": (1.0, 8.0)})
+    report.add({"faster": (1.0, 8.0), "images": "noise"})
     saved = json.loads((tmp_path / JSON).read_text())["rows"]
     assert saved["faster"]["rounds"] == [[1.0, 1.9], [1.0, 2.1], [1.0, 8.0]]
     assert saved["faster"]["notes"] == ["busy"] and torch.__version__ in saved["faster"]["machine"]
@@ -65,7 +65,7 @@ def test_a_report_keeps_every_round_and_goes_on_from_its_file(tmp_path):
     text = (tmp_path / MARKDOWN).read_text()
     cells = ["faster", "a step", "lecture", "1 ms", "2.1 ms", "2.10"]
     assert re.search(r"\| " + r" +\| ".join(cells) + r" +\|", text)
-    assert "**faster**: busy" in text and "Not measured" not in text
+    assert "**faster**: on noise; busy" in text and "Not measured" not in text
     report.start_again(["faster"])
     assert report.rounds("faster") == [] and len(report.lines()) == 1
     assert "Not measured: `faster`." in report.markdown()

@@ -51,9 +51,30 @@ def test_the_command_writes_what_load_reference_reads(tmp_path, no_training, mon
         assert set(run) >= {"train_loss", "test_loss", "test_accuracy", "seconds", "device"}
         assert len(run["train_loss"]) == 1 and run["machine_was_shared"] is True
         assert run["versions"]["torch"] == torch.__version__
-        assert run["data"] == {"name": "mnist", "source": "npz", "images": [64, 64]}
+        assert run["data"]["source"] == "npz" and run["data"]["images"] == [64, 64]
+        assert run["data"]["words"] == "an unverified copy of MNIST"
+    assert "2 seeds on an unverified copy of MNIST (cpu)" in runs.describe()
     assert "wrote" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["mlp_smoke.json"]
+
+
+def test_a_fingerprint_tells_images_apart(no_training, monkeypatch):
+    train, test = data.load("mnist")
+    known = reference.describe_images(train, test)["fingerprint"]
+    train.images[5, 3, 3] = 1
+    by_source = {}
+    for train.source in ("sample", "npz", "local", "downloaded"):
+        about = reference.describe_images(train, test)
+        by_source[train.source] = about["words"]
+        assert about["fingerprint"] != known
+    assert by_source == {
+        "sample": "the sample for MNIST",
+        "npz": "an unverified copy of MNIST",
+        "local": "the original MNIST",
+        "downloaded": "the original MNIST",
+    }
+    monkeypatch.setitem(reference.KNOWN_IMAGES, about["fingerprint"], "MNIST with a dot")
+    assert reference.describe_images(train, test)["words"] == "MNIST with a dot"
 
 
 def test_the_same_seed_gives_the_same_run(no_training):
@@ -128,7 +149,7 @@ def test_median_and_band_by_epoch():
     assert its.median("test_accuracy") == [0.31, 0.45]
     assert its.band("test_accuracy") == ([0.30, 0.40], [0.34, 0.50])
     assert its.low("test_accuracy") == [0.30, 0.40] and its.high("test_accuracy") == [0.34, 0.50]
-    assert "3 seeds on cifar10 (cpu), test accuracy 40.0 to 50.0 % after 2 epochs" in its.describe()
+    assert "3 seeds on unknown images (cpu), test accuracy 40.0 to 50.0 % after" in its.describe()
     with pytest.raises(KeyError, match="has no 'speed'; it has train_loss"):
         its.median("speed")
 
@@ -155,6 +176,10 @@ def test_committed_runs_are_of_the_recipe_as_it_is(name):
         assert run["data"]["source"] != "sample"
         images = 60_000 if recipe.dataset == "mnist" else 50_000
         assert run["data"]["images"] == [images, 10_000]
+        # Which images: those we know by their fingerprint, or files with torchvision's checksums.
+        known = reference.KNOWN_IMAGES.get(run["data"]["fingerprint"])
+        assert run["data"]["words"] == known or run["data"]["source"] in ("local", "downloaded")
+    assert runs.images in runs.describe()
 
 
 # What the issues of the series demand of the recipes, on the real data.
