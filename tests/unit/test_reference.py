@@ -218,3 +218,9 @@ def test_the_table_holds_the_median(tmp_path):
     header, *lines = runs.table().splitlines()
     assert header.split() == ["epoch", "training", "loss", "test", "accuracy"]
     assert [line.split() for line in lines] == [[str(i), "2.000", "20.0", "%"] for i in (1, 2)]
+
+
+def test_the_story_of_the_images_names_their_fingerprints():
+    story = (reference.FOLDERS[0].parent / "README.md").read_text(encoding="utf-8")
+    for fingerprint, words in reference.KNOWN_IMAGES.items():
+        assert f"{words} | `{fingerprint}`" in story
