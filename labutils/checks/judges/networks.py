@@ -17,6 +17,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -252,9 +253,8 @@ def _load(build: Callable[[], nn.Module], layers: list[Layer]) -> nn.Module | No
     if len(own) != len(layers):
         return None
     for module, layer in zip(own, layers, strict=True):
-        if module.weight.numel() != layer.weight.numel():
-            return None
-        if module.weight.shape[0] != layer.weight.shape[0]:
+        sizes = [(weight.numel(), len(weight)) for weight in (module.weight, layer.weight)]
+        if sizes[0] != sizes[1]:
             return None
         # A missing bias is zero: it shows in the number of parameters.
         bias = torch.zeros(len(layer.weight)) if layer.bias is None else layer.bias
@@ -281,13 +281,9 @@ def _reordered(theirs: list[Layer], ideal: list[Layer]) -> list[Layer] | None:
             if same(layer.input, model.input[:, columns]):
                 weight = torch.empty_like(layer.weight)
                 weight[:, columns] = layer.weight
-                return [*theirs[:i], _with_weight(layer, weight), *theirs[i + 1 :]]
+                return [*theirs[:i], replace(layer, weight=weight), *theirs[i + 1 :]]
         return None
     return None
-
-
-def _with_weight(layer: Layer, weight: Tensor) -> Layer:
-    return Layer(**{**vars(layer), "weight": weight})
 
 
 # --- the judge ------------------------------------------------------------------------------
@@ -507,7 +503,8 @@ class _Trial:
             raise self.wrong("modes", f"{self.name} computes something else in training mode.")
 
     def _layers(self, numbers) -> str:
-        return " and ".join(self.plan.labels()[i - 1] for i in sorted(numbers))
+        labels = max(self.plan.labels(), self.run.labels(), key=len)
+        return " and ".join(labels[i - 1] for i in sorted(numbers))
 
     def _right_dropout(self, found: dict[int, "_Dropped"], wanted: Dropout) -> None:
         allowed = frozenset().union(*wanted.places)
