@@ -475,7 +475,6 @@ def _gradient(answer: Callable) -> None:
         torch.zeros_like(mine) if gradient is None else gradient,
         _gradient_of_mean_loss(values, targets),
         "The backward pass through your loss",
-        (),
         "The value is right but its gradient is not: a part of it was detached from the graph, or "
         "read with .item().",
     )

@@ -146,10 +146,10 @@ def _examine_ends(answer) -> None:
     x = torch.randn(4, 5, dtype=torch.float64)
     got, call = _drop(answer, x, 0.0)
     nothing = "With p = 0 nothing is dropped, and 1 / (1 - p) is 1: x comes back as it is."
-    compare(got, x, call, (), nothing)
+    compare(got, x, call, nothing)
     division = "p = 1 is a case of its own: everything is dropped, and 1 / (1 - p) does not exist."
     got, call = _drop(answer, x, 1.0, division)
-    compare(got, torch.zeros_like(x), call, (), division)
+    compare(got, torch.zeros_like(x), call, division)
 
 
 @dropout.then
@@ -289,7 +289,7 @@ def _examine_generator_of_models(answer) -> None:
     )
     got = ask(answer, (member for member in members), images, frozen=False, hint=hint)
     call = "ensemble_predict of a generator of models"
-    compare(got, ensemble_predict.oracle(members, images), call, (), hint, hint)
+    compare(got, ensemble_predict.oracle(members, images), call, hint, hint)
 
 
 def _mistake(name: str, hint: str, *formulas) -> None:

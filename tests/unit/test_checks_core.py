@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_tensor
 from labutils.checks.frame.exercise import Check, Exercise, Result
 from labutils.checks.frame.timelimit import TimeIsUp, time_limit
-from labutils.checks.judges.values import WrongValue, compare
+from labutils.checks.judges.values import Values
 from tests.misconceptions.hints import hints_of
 from tests.misconceptions.test_bank import WRONG
 
@@ -335,8 +335,13 @@ def test_other_things_are_no_numbers(value):
         expect_number(value, "f(x)")
 
 
-WRONG_SIGN = WrongValue(torch.tensor([-1.0, -2.0]), "the negative", "Drop the minus.")
-TOO_SHORT = WrongValue(torch.tensor(3.0), "the sum", "Keep the entries.")
+SAME = Values(
+    "f", "00_toy", 1, torch.clone, idea="", hint="Something else.", shape_hint="Two of them."
+)
+SAME.probe(torch.tensor([1.0, 2.0]))
+SAME.mistake("the negative", "Drop the minus.", lambda x: -x)
+SAME.mistake("the sum", "Keep the entries.", lambda x: x.sum())
+SAME.mistake("the same", "Never said.", lambda x: x)
 
 
 @pytest.mark.parametrize(
@@ -353,24 +358,14 @@ TOO_SHORT = WrongValue(torch.tensor(3.0), "the sum", "Keep the entries.")
         (None, "return"),
     ],
 )
-def test_compare_recognises_known_mistakes_first(got, hint):
-    with pytest.raises(Wrong) as caught:
-        compare(
-            got,
-            torch.tensor([1.0, 2.0]),
-            "f(x)",
-            [WRONG_SIGN, TOO_SHORT],
-            "Something else.",
-            "Two of them.",
-        )
-    assert hint in caught.value.hint and "f(x)" in caught.value.message
+def test_values_recognise_known_mistakes_first(got, hint):
+    result = SAME.run(lambda x: got)
+    assert hint in result.hint and "f([1, 2])" in result.message
 
 
-def test_compare_lets_rounding_and_gradients_pass():
-    expected = torch.tensor([1.0, 2.0])
-    compare(expected + 1e-6, expected, "f(x)")
-    compare(expected.clone().requires_grad_(), expected, "f(x)")
-    compare(expected, expected, "f(x)", [WrongValue(expected.clone(), "the same", "Never said.")])
+def test_values_let_rounding_and_gradients_pass():
+    for answer in (lambda x: x + 1e-6, lambda x: x.clone().requires_grad_()):
+        assert SAME.run(answer).passed
 
 
 def test_a_keyboard_interrupt_goes_through():

@@ -11,7 +11,7 @@ the misconception bank hands it in as an answer, from this same line.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, NamedTuple, NoReturn
 
@@ -39,14 +39,6 @@ class Mistake(NamedTuple):
     name: str
     hint: str
     formulas: tuple[Callable, ...]
-
-
-class WrongValue(NamedTuple):
-    """A known wrong result: its value, what it is (completes "that is ..."), and what to do."""
-
-    value: Tensor
-    name: str
-    hint: str
 
 
 class Values(Exercise):
@@ -126,12 +118,11 @@ class Values(Exercise):
         seen = f"{probe.call} gave {_value(got)}; expected {_value(expected)}"
         if mistake:
             raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
+        hint = probe.hint or self.hint
         if isinstance(expected, Tensor):
-            what = f"The result of {probe.call}"
-            expect_tensor(got, expected.shape, None, what, probe.hint or self.shape_hint)
-            if close(got, expected):
-                expect_tensor(got, expected.shape, expected.dtype, what, dtype_hint=self.dtype_hint)
-        raise Wrong(f"{seen}.", probe.hint or self.hint)
+            shape_hint = probe.hint or self.shape_hint
+            compare(got, expected, probe.call, hint, shape_hint, self.dtype_hint)
+        raise Wrong(f"{seen}.", hint)
 
     def _recognise(self, answer, probe: Probe, got) -> Mistake | None:
         """Return the mistake that gives this result, and most of the others too.
@@ -172,34 +163,20 @@ class Values(Exercise):
 
 
 def compare(
-    got,
-    expected: Tensor,
-    call: str,
-    mistakes: Iterable[WrongValue] = (),
-    otherwise: str = "",
-    shape_hint: str = "",
+    got, expected: Tensor, call: str, hint: str, shape_hint: str = "", dtype_hint: str = ""
 ) -> None:
     """Demand that ``got`` is the tensor ``expected``: kind, shape, values up to rounding, dtype.
 
-    For judges of their own; an exercise of values says the same with :class:`Values`. The known
-    mistakes come first, so that one with another shape or dtype is recognised too.
-
     Args:
         call: what was called, as a reader would write it: ``softmax(z)``.
-        mistakes: wrong results to recognise, the likeliest first.
-        otherwise: the hint where the shape is right and no mistake is recognised.
-        shape_hint: the hint where the shape is wrong.
+        hint: what to say where the values are wrong; ``shape_hint``, ``dtype_hint``: where those
+            are.
     """
     what = f"The result of {call}"
-    got = expect_tensor(got, None, None, what).detach()
-    seen = f"{call} gave {show(got)}; expected {show(expected)}"
-    for mistake in mistakes:
-        if close(got, mistake.value) and not close(mistake.value, expected):
-            raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
-    expect_tensor(got, expected.shape, None, what, shape_hint)
+    got = expect_tensor(got, expected.shape, None, what, shape_hint).detach()
     if not close(got, expected):
-        raise Wrong(f"{seen}.", otherwise or "Work the example out by hand, term by term.")
-    expect_tensor(got, expected.shape, expected.dtype, what)
+        raise Wrong(f"{call} gave {show(got)}; expected {show(expected)}.", hint)
+    expect_tensor(got, expected.shape, expected.dtype, what, dtype_hint=dtype_hint)
 
 
 def plain(number: float) -> str:
