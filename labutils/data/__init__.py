@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - what is imported here is what the package offers
 """The datasets: where they come from, and how they are handed to a notebook.
 
 ``train, test = data.load("cifar10")`` looks, in this order, for
@@ -24,18 +25,6 @@ from labutils.data.batches import Batches, random_crop, random_flip
 from labutils.data.cifar10 import CIFAR10
 from labutils.data.mnist import MNIST
 from labutils.data.spec import Damaged, Spec, cache_of
-
-__all__ = [
-    "Batches",
-    "NAMES",
-    "DataError",
-    "ImageSet",
-    "data_folders",
-    "describe_sources",
-    "load",
-    "random_crop",
-    "random_flip",
-]
 
 SPECS = {spec.name: spec for spec in (CIFAR10, MNIST)}
 NAMES = tuple(SPECS)
@@ -229,9 +218,8 @@ def spec_of(name: str) -> Spec:
 
 
 def _source(source):
-    origin = "source"
+    origin = "source" if source is not None else "LABUTILS_DATA"
     if source is None:
-        origin = "LABUTILS_DATA"
         source = os.environ.get("LABUTILS_DATA", "").strip().lower() or "auto"
     if source not in SOURCES:
         raise ValueError(
@@ -243,14 +231,12 @@ def _source(source):
 
 def _folders() -> list[Path]:
     """Return the folders datasets are looked for in, in order, whether there or not."""
-    folders = []
-    own = os.environ.get("LABUTILS_DATA_DIR", "").strip()
-    if own:
-        folders.append(Path(os.path.expanduser(own)))
-    repository = Path(__file__).parents[2]
-    if (repository / "pyproject.toml").is_file() and (repository / "data").is_dir():
-        folders.append(repository / "data")
     import platformdirs
 
-    folders.append(Path(platformdirs.user_cache_dir("labutils", appauthor=False)))
+    folders = [Path(platformdirs.user_cache_dir("labutils", appauthor=False))]
+    repository = Path(__file__).parents[2]
+    if (repository / "pyproject.toml").is_file() and (repository / "data").is_dir():
+        folders.insert(0, repository / "data")
+    if own := os.environ.get("LABUTILS_DATA_DIR", "").strip():
+        folders.insert(0, Path(os.path.expanduser(own)))
     return folders

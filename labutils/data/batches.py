@@ -83,10 +83,9 @@ class Batches:
         return self._epoch()
 
     def _epoch(self):
+        order = torch.arange(len(self.dataset))
         if self.shuffle:
             order = torch.tensor(list(RandomSampler(self.dataset, generator=self.generator)))
-        else:
-            order = torch.arange(len(self.dataset))
         order = order[: len(self) * self.batch_size].to(self.device)  # the rest is dropped
         at_once = self.batch_size
         if self.augment is None:
@@ -138,16 +137,14 @@ def random_crop(padding=4):
 
 
 def _check_arguments(dataset, batch_size):
-    is_image_set = isinstance(getattr(dataset, "images", None), torch.Tensor) and isinstance(
-        getattr(dataset, "labels", None), torch.Tensor
-    )
-    if not is_image_set:
+    parts = (getattr(dataset, name, None) for name in ("images", "labels"))
+    if not all(isinstance(part, torch.Tensor) for part in parts):
         raise TypeError(
             f"Batches takes an ImageSet from labutils.data.load, got {type(dataset).__name__}. "
             "For a part of a set use dataset.subset(n); for any other dataset use "
             "torch.utils.data.DataLoader."
         )
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+    if type(batch_size) is not int or batch_size < 1:
         raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
 
 

@@ -41,7 +41,8 @@ class Cifar10(Spec):
         images = np.empty((n * len(self.batches), 32, 32, 3), np.uint8)
         labels = np.empty(len(images), np.int64)
         starts = {name: n * index for index, name in enumerate(self.batches)}
-        for name, content in self._members(path) if path.is_file() else self._files(path):
+        unpacked = ((name, (path / name).read_bytes()) for name in self.batches)
+        for name, content in self._members(path) if path.is_file() else unpacked:
             if name in starts:
                 content = verified(name, content, self.batches[name])
                 batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
@@ -53,9 +54,6 @@ class Cifar10(Spec):
         if starts:
             raise Damaged(f"{', '.join(starts)} is missing")
         return images[: 5 * n], labels[: 5 * n], images[5 * n :], labels[5 * n :]
-
-    def _files(self, folder: Path) -> Iterator[tuple[str, bytes]]:
-        return ((name, (folder / name).read_bytes()) for name in self.batches)
 
     def _members(self, archive: Path) -> Iterator[tuple[str, bytes]]:
         """Give the files we know in an archive; a path inside the archive decides nothing."""
@@ -120,11 +118,8 @@ CIFAR10 = Cifar10(
     ),
     image_shape=(32, 32, 3),
     remote_files=(
-        RemoteFile(
-            "cifar-10-python.tar.gz",
-            170498071,
-            "sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
-        ),
+        RemoteFile("cifar-10-python.tar.gz", 170498071,
+                   "sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"),
     ),
     batches={
         "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",

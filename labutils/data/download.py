@@ -235,13 +235,12 @@ def _is_whole(path, file):
 
 def _check(part, file):
     """Raise MirrorFailed, and delete ``part``, if it is not the file it should be."""
-    if _is_whole(part, file):
-        return
-    size = part.stat().st_size
-    part.unlink()
-    if size != file.size:
-        raise MirrorFailed(f"sent {size:,} bytes, {file.name} has {file.size:,}")
-    raise MirrorFailed(f"{file.name} came with wrong bytes (checksum), thrown away")
+    if not _is_whole(part, file):
+        size = part.stat().st_size
+        part.unlink()
+        if size != file.size:
+            raise MirrorFailed(f"sent {size:,} bytes, {file.name} has {file.size:,}")
+        raise MirrorFailed(f"{file.name} came with wrong bytes (checksum), thrown away")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import certifi
 import pycurl
 
 from labutils.data.spec import MirrorFailed
@@ -34,13 +35,8 @@ UNREACHABLE = {
     pycurl.E_OPERATION_TIMEDOUT: "no answer within {seconds:.0f} s",
 }
 # ... it broke off (another try may help), ...
-BROKEN = (
-    pycurl.E_PARTIAL_FILE,
-    pycurl.E_GOT_NOTHING,
-    pycurl.E_RECV_ERROR,
-    pycurl.E_SEND_ERROR,
-    pycurl.E_HTTP2,
-)
+BROKEN = {pycurl.E_PARTIAL_FILE, pycurl.E_GOT_NOTHING, pycurl.E_HTTP2}
+BROKEN |= {pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR}
 # ... or what came over it was of no use.
 INSECURE = (
     "no secure connection ({text}); either this network wants you to log in first, or a proxy "
@@ -203,7 +199,7 @@ def _set_up(curl, url, connect_seconds):
     curl.setopt(pycurl.USERAGENT, "labutils")
     curl.setopt(pycurl.NOSIGNAL, 1)
     curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * connect_seconds))
-    path = next(filter(None, map(os.environ.get, CERTIFICATES)), "") or _certifi()
+    path = next(filter(None, map(os.environ.get, CERTIFICATES)), "") or certifi.where()
     try:
         certificates = Path(path).read_bytes()
     except OSError as error:
@@ -214,12 +210,6 @@ def _set_up(curl, url, connect_seconds):
         curl.setopt(pycurl.CAINFO_BLOB, certificates)
     except (AttributeError, pycurl.error):  # some builds take nothing but a path
         curl.setopt(pycurl.CAINFO, os.fsencode(path))
-
-
-def _certifi() -> str:
-    import certifi
-
-    return certifi.where()
 
 
 def _explain(curl, code, text, min_speed=MIN_SPEED) -> MirrorFailed:
@@ -258,12 +248,5 @@ def progress_bar(title, total, start=0):
     from tqdm.auto import tqdm
 
     quiet = is_quiet() or not (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    return tqdm(
-        desc=title,
-        total=total,
-        initial=start,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=quiet,
-    )
+    look = dict(unit="B", unit_scale=True, leave=False, disable=quiet)
+    return tqdm(desc=title, total=total, initial=start, **look)

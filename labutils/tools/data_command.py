@@ -75,9 +75,9 @@ def _fetch(specs, patient):
             return 1
         if why:
             print(f"[FAIL] {spec.title}: {why}")
+            failed = True
         else:
             print(f"[OK] {spec.title} downloaded into {_where_it_is_whole(spec)}, verified")
-        failed |= bool(why)
     return int(failed)
 
 
@@ -125,13 +125,12 @@ def _clear(specs, sure):
         return 0
     for _, _, path in doomed:
         print(f"  {_megabytes(path):8.1f} MB  {path}")
-    if not sure:
-        if not sys.stdin.isatty():
-            print("Nothing was deleted: say --yes to delete these.", file=sys.stderr)
-            return 1
-        if not _yes("Delete these? [y/N] "):
-            print("Nothing was deleted.")
-            return 1
+    if not sure and not sys.stdin.isatty():
+        print("Nothing was deleted: say --yes to delete these.", file=sys.stderr)
+        return 1
+    if not sure and not _yes("Delete these? [y/N] "):
+        print("Nothing was deleted.")
+        return 1
     failed = False
     for spec, folder, path in doomed:
         try:
@@ -167,8 +166,8 @@ def _existing(*paths: Path) -> list[Path]:
 
 def _leftovers(spec, folder: Path) -> list[Path]:
     """Return partial downloads and drawn samples; locks stay, they may be held."""
-    patterns = [*(f"{file.name}*" for file in spec.remote_files), f"{spec.name}-*"]
-    patterns.append(f"drawn-{spec.name}.npz*")
+    patterns = [f"{file.name}*" for file in spec.remote_files]
+    patterns += [f"{spec.name}-*", f"drawn-{spec.name}.npz*"]
     return sorted({path for pattern in patterns for path in cache_of(folder).glob(pattern)})
 
 

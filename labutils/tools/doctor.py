@@ -3,6 +3,7 @@
 import argparse
 import importlib.metadata
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -68,29 +69,21 @@ def _has_make() -> bool:
 
 
 def _python() -> Iterator[Finding]:
-    version = ".".join(map(str, sys.version_info[:3]))
     wanted = ".".join(map(str, MIN_PYTHON))
-    yield Finding(
-        sys.version_info >= MIN_PYTHON,
-        f"Python {version} at {sys.executable}",
-        f"The series needs Python {wanted} or newer: install it, delete .venv, run {_install()}.",
-    )
+    what = f"Python {platform.python_version()} at {sys.executable}"
+    advice = f"At least Python {wanted} is needed: install it, delete .venv, run {_install()}."
+    yield Finding(sys.version_info >= MIN_PYTHON, what, advice)
 
 
 def _packages() -> Iterator[Finding]:
     for name, purpose in PACKAGES.items():
         version = _version(name)
-        yield Finding(
-            version is not None,
-            f"{name} {version or 'is missing'} ({purpose})",
-            f"In the repository, run {_install()}.",
-        )
+        what = f"{name} {version or 'is missing'} ({purpose})"
+        yield Finding(version is not None, what, f"In the repository, run {_install()}.")
     version = _version("jupyterlab")
-    yield Finding(
-        True if version else None,
-        f"jupyterlab {version or 'is not here'} (opening the notebooks)",
-        "Colab and editors with notebooks do without. Else: `python -m pip install jupyterlab`.",
-    )
+    what = f"jupyterlab {version or 'is not here'} (opening the notebooks)"
+    advice = "Colab and some editors do without. Else: `python -m pip install jupyterlab`."
+    yield Finding(True if version else None, what, advice)
 
 
 def _version(package: str) -> str | None:
@@ -104,12 +97,10 @@ def _torchvision_fits() -> Iterator[Finding]:
     try:
         import torchvision  # noqa: F401  (a build that does not match torch's fails right here)
     except Exception as error:
-        yield Finding(
-            False,
-            f"torchvision does not load: {type(error).__name__}: {error}",
-            "Its build does not match torch's. Reinstall both together: "
-            "`python -m pip install --force-reinstall torch torchvision`.",
-        )
+        what = f"torchvision does not load: {type(error).__name__}: {error}"
+        reinstall = "`python -m pip install --force-reinstall torch torchvision`"
+        advice = f"Its build does not match torch's. Reinstall both together: {reinstall}."
+        yield Finding(False, what, advice)
     else:
         yield Finding(True, "torchvision loads beside torch")
 
@@ -123,12 +114,9 @@ def _device() -> Iterator[Finding]:
 def _disk() -> Iterator[Finding]:
     where = Path.cwd()
     free = shutil.disk_usage(where).free / 2**30
-    yield Finding(
-        free >= MIN_FREE_GIB,
-        f"{free:.1f} GiB free in {where}",
-        f"At least {MIN_FREE_GIB:g} GiB are wanted for datasets and checkpoints: free some, or "
-        "point LABUTILS_DATA_DIR at a larger disk.",
-    )
+    wanted = f"At least {MIN_FREE_GIB:g} GiB are wanted for datasets and checkpoints"
+    advice = f"{wanted}: free some, or point LABUTILS_DATA_DIR at a larger disk."
+    yield Finding(free >= MIN_FREE_GIB, f"{free:.1f} GiB free in {where}", advice)
 
 
 def _data() -> Iterator[Finding]:
@@ -144,25 +132,20 @@ def _data() -> Iterator[Finding]:
 
 def _configured_folder(folder: Path) -> Finding:
     """LABUTILS_DATA_DIR must be readable; a read-only one (JupyterHub) will do if filled."""
+    what = f"LABUTILS_DATA_DIR is {folder}"
     if not os.path.isdir(folder):
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            return Finding(
-                False,
-                f"LABUTILS_DATA_DIR is {folder}: {error.strerror}",
-                "Create the folder, or name one that you may create.",
-            )
+            advice = "Create the folder, or name one that you may create."
+            return Finding(False, f"{what}: {error.strerror}", advice)
     try:
         with tempfile.TemporaryFile(dir=folder):
-            return Finding(True, f"LABUTILS_DATA_DIR is {folder}, writable")
+            return Finding(True, f"{what}, writable")
     except OSError:
         readable = os.access(folder, os.R_OK | os.X_OK)
-        return Finding(
-            readable,
-            f"LABUTILS_DATA_DIR is {folder}, {'read-only' if readable else 'not readable'}",
-            "Ask for read permission (r and x), or name another folder.",
-        )
+        advice = "Ask for read permission (r and x), or name another folder."
+        return Finding(readable, f"{what}, {'read-only' if readable else 'not readable'}", advice)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

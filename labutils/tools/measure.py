@@ -24,22 +24,18 @@ RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
 LOCK_SECONDS = 60  # to wait for others that add a run; each takes a moment
 
 
-def measure(recipe, seed: int, *, device=None, shared: bool = False, checkpoint=None) -> dict:
+def measure(recipe, seed: int, *, shared: bool = False, checkpoint=None) -> dict:
     """Train by ``recipe`` from ``seed`` on the data that is there; return a run's record."""
-    device = device or pick_device()
+    device = pick_device()
     train, test = data.load(recipe.dataset)
     seed_everything(seed)
     model = models.MODELS[recipe.model]().to(device)
     history = recipes.train(recipe, model, train, test, checkpoint=checkpoint)
     if len(history) < recipe.num_epochs:
         raise KeyboardInterrupt  # fit() keeps a part of a run; a reference run must be whole
-    record = {
-        "seed": seed,
-        "train_loss": _rounded(history.train_loss),
-        "test_loss": _rounded(history.test_loss),
-        "test_accuracy": _rounded(history.test_accuracy),
-        "seconds": [round(seconds, 2) for seconds in history.seconds],
-    }
+    columns = ("train_loss", "test_loss", "test_accuracy")
+    record = {"seed": seed} | {name: _rounded(getattr(history, name)) for name in columns}
+    record["seconds"] = [round(seconds, 2) for seconds in history.seconds]
     running = history.running_loss(RUNNING_LOSS_EVERY)
     if any(running):
         record["running_loss"] = [_rounded(epoch) for epoch in running]
@@ -63,9 +59,9 @@ def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
     Raises:
         ValueError: the file was measured with another recipe, and ``replace`` is not set.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{recipe.name}.json"
-    with files.lock(_lock_file(path), timeout=LOCK_SECONDS):
+    lock = Path(tempfile.gettempdir()) / f"labutils_{path.name}.lock"
+    with files.lock(lock, timeout=LOCK_SECONDS):
         runs = []
         if path.exists():
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -119,10 +115,6 @@ def _device_name(device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()}, {os.cpu_count()} cores"
-
-
-def _lock_file(path: Path) -> Path:
-    return Path(tempfile.gettempdir()) / f"labutils_{path.name}.lock"
 
 
 def _as_json(content: dict) -> str:

@@ -112,7 +112,7 @@ def test_no_letter_is_too_much_for_a_console(encoding):
 def test_an_old_python_fails(monkeypatch):
     monkeypatch.setattr(doctor, "MIN_PYTHON", (99, 0))
     [finding] = doctor._python()
-    assert not finding.ok and "needs Python 99.0" in str(finding)
+    assert not finding.ok and "Python 99.0 is needed" in str(finding)
 
 
 def test_a_full_disk_fails(capsys, monkeypatch):

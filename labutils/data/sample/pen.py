@@ -1,5 +1,6 @@
 """A pen for objects in any pose, and a few words for colours."""
 
+import colorsys
 import copy
 import math
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ ZOOM = 3  # drawn this much larger, then averaged down: smooth edges
 SIDE = SIZE * ZOOM
 
 BLACK, WHITE = (25, 25, 30), (245, 245, 240)
+ANY = None  # a colour of any hue
 GLASS, TYRE = (150, 190, 215), (35, 35, 40)
 CIRCLE = [(math.cos(math.tau * i / 16), math.sin(math.tau * i / 16)) for i in range(16)]
 
@@ -30,27 +32,22 @@ class Pen:
     def at(self, x, y, size):
         """A pen for a part of the object: its centre at (x, y), its unit ``size`` long."""
         part = copy.copy(self)
-        part.centre = (
-            self.centre[0] + self.xx * x + self.xy * y,
-            self.centre[1] + self.yx * x + self.yy * y,
-        )
-        part.scale = self.scale * size
-        part.xx, part.xy, part.yx, part.yy = (
-            size * step for step in (self.xx, self.xy, self.yx, self.yy)
-        )
+        part.centre = self._place(x, y)
+        for step in ("scale", "xx", "xy", "yx", "yy"):
+            setattr(part, step, size * getattr(self, step))
         return part
 
-    def place(self, points):
-        """Object coordinates to whole pixels of the enlarged canvas."""
+    def _place(self, x, y):
         x0, y0 = self.centre
-        return [
-            (round(x0 + self.xx * x + self.xy * y), round(y0 + self.yx * x + self.yy * y))
-            for x, y in points
-        ]
+        return x0 + self.xx * x + self.xy * y, y0 + self.yx * x + self.yy * y
+
+    def _pixels(self, points):
+        """Object coordinates to whole pixels of the enlarged canvas."""
+        return [tuple(map(round, self._place(*point))) for point in points]
 
     def shape(self, points, colour):
         """A filled polygon."""
-        self.canvas.polygon(self.place(points), fill=colour)
+        self.canvas.polygon(self._pixels(points), fill=colour)
 
     def oval(self, x, y, width, height, colour, tilt=0.0):
         """A filled ellipse around (x, y); width and height are half axes, tilt in radians."""
@@ -61,7 +58,7 @@ class Pen:
     def line(self, points, width, colour):
         """A stroke through the points, ``width`` wide."""
         pixels = max(1, round(width * self.scale))
-        self.canvas.line(self.place(points), fill=colour, width=pixels, joint="curve")
+        self.canvas.line(self._pixels(points), fill=colour, width=pixels, joint="curve")
 
 
 @dataclass
@@ -95,3 +92,20 @@ def pick(rng, options):
 def brightness(colour):
     """How bright a colour looks, 0..255."""
     return 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
+
+
+def any_colour(rng):
+    """Any hue, from pale to strong, from dark to bright."""
+    hue, saturation, value = rng.random(), rng.uniform(0.05, 0.9), rng.uniform(0.3, 1.0)
+    return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, saturation, value))
+
+
+def choose_paint(rng, paints, behind):
+    """A body colour that stands out from the colour ``behind`` it, and four to go with it."""
+    for _ in range(4):
+        body = any_colour(rng) if paints is ANY else vary(rng, pick(rng, paints))
+        if abs(brightness(body) - brightness(behind)) > 45:
+            break
+    accent = any_colour(rng)
+    outline = BLACK if brightness(behind) > 110 else WHITE
+    return Paint(body, mix(body, BLACK, 0.4), mix(body, WHITE, 0.5), accent, outline)

@@ -1,6 +1,5 @@
 """Whole pictures: an object in a scene, something in front now and then, light and noise."""
 
-import colorsys
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,26 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from labutils.data.sample import objects
-from labutils.data.sample.pen import (
-    BLACK,
-    SIDE,
-    SIZE,
-    WHITE,
-    ZOOM,
-    Paint,
-    Pen,
-    brightness,
-    mix,
-    pick,
-    vary,
-)
+from labutils.data.sample.pen import ANY, SIDE, SIZE, ZOOM, Pen, choose_paint, pick, vary
 from labutils.data.sample.scenes import SCENES, strokes
 
 FUR = [(140, 90, 50), (185, 140, 90), (95, 65, 45), (120, 118, 115), (45, 42, 42), (225, 220, 210),
        (200, 120, 55)]  # fmt: skip
 SKIN = [(90, 150, 60), (120, 170, 70), (70, 110, 60), (140, 125, 70), (130, 85, 55), (70, 130, 190),
         (215, 110, 50)]  # fmt: skip
-ANY = None  # a colour of any hue
 
 
 @dataclass
@@ -53,23 +39,6 @@ CLASSES = {
     "ship": Look(objects.ship, ANY, 8, "water water river river shore"),
     "truck": Look(objects.truck, ANY, 8, "road road field shore forest room"),
 }
-
-
-def choose_paint(rng, paints, behind):
-    """A body colour that stands out from the colour ``behind`` it, and four to go with it."""
-    for _ in range(4):
-        body = any_colour(rng) if paints is ANY else vary(rng, pick(rng, paints))
-        if abs(brightness(body) - brightness(behind)) > 45:
-            break
-    accent = any_colour(rng)
-    outline = BLACK if brightness(behind) > 110 else WHITE
-    return Paint(body, mix(body, BLACK, 0.4), mix(body, WHITE, 0.5), accent, outline)
-
-
-def any_colour(rng):
-    """Any hue, from pale to strong, from dark to bright."""
-    hue, saturation, value = rng.random(), rng.uniform(0.05, 0.9), rng.uniform(0.3, 1.0)
-    return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, saturation, value))
 
 
 def in_front(canvas, rng):
