@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .colors import DARK, LIGHT
-from .fonts import as_png, style_families
+from .fonts import as_png
 
 STYLE_FILE = Path(__file__).with_name("series.mplstyle")
 MAX_BYTES = 100_000
@@ -55,7 +55,7 @@ def show(fig, *, alt: str) -> None:
     Raises:
         ValueError: ``alt`` is empty.
     """
-    png = as_png(fig, dpi=DPI, bbox_inches="tight")
+    png = as_png(fig, DPI)
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # only a notebook's own figures are its
         pyplot.close(fig)
     Picture(_compact(png), alt).show()
@@ -81,10 +81,11 @@ def _compact(png: bytes) -> bytes:
 def series_style():
     """Draw in the style of the series; put back afterwards what the notebook had set."""
     import matplotlib.style
+    from matplotlib.font_manager import FontProperties
 
-    families = style_families()
+    own = FontProperties().get_name()  # the notebook's font: it may have letters that ours lacks
     with matplotlib.style.context(STYLE_FILE, after_reset=True):
-        matplotlib.rcParams["font.family"] = families
+        matplotlib.rcParams["font.family"] = ["DejaVu Sans", own]
         yield
 
 

@@ -1,25 +1,15 @@
-"""Letters that the series' font lacks (Hangul, say): from the notebook's own font, or any other."""
+"""Letters that a figure's fonts lack (Hangul, say), from any other font that is there."""
 
 import io
 import warnings
 
 
-def style_families() -> list[str]:
-    """Return the style's font, and the one that the notebook has set: it may have more letters."""
-    from matplotlib.font_manager import FontProperties
-
-    return list(dict.fromkeys(["DejaVu Sans", FontProperties().get_name()]))
-
-
-def as_png(fig, **settings) -> bytes:
+def as_png(fig, dpi: int) -> bytes:
     """Return a figure as PNG; letters that its fonts lack come from any installed font with them.
 
     Where none has them, boxes stand for them, and a sentence says so and what to do.
-
-    Args:
-        settings: of ``fig.savefig``.
     """
-    png, missing = _draw(fig, settings)
+    png, missing = _draw(fig, dpi)
     if not missing:
         return png
     families, nowhere = _families_with(missing)
@@ -28,7 +18,7 @@ def as_png(fig, **settings) -> bytes:
 
         for text in fig.findobj(Text):
             text.set_fontfamily([*text.get_fontfamily(), *families])
-        png, _ = _draw(fig, settings)
+        png, _ = _draw(fig, dpi)
     if nowhere:
         print(
             f"Boxes stand in this picture for {' '.join(sorted(nowhere))}: no installed font has "
@@ -37,12 +27,12 @@ def as_png(fig, **settings) -> bytes:
     return png
 
 
-def _draw(fig, settings) -> tuple[bytes, set[str]]:
+def _draw(fig, dpi) -> tuple[bytes, set[str]]:
     """Return a figure as PNG, and the letters that its fonts lack: matplotlib warns of each."""
     buffer, missing = io.BytesIO(), set()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        fig.savefig(buffer, format="png", **settings)
+        fig.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
     for warning in warned:
         said = str(warning.message)
         if said.startswith("Glyph ") and "missing" in said:

@@ -70,7 +70,7 @@ def image_grid(
 
 
 @series_style()
-def filters(weights, *, columns=8, title="") -> None:
+def filters(weights, *, title="") -> None:
     """Show the filters of a first convolution as colour tiles; mid-grey is zero.
 
     Args:
@@ -102,12 +102,12 @@ def filters(weights, *, columns=8, title="") -> None:
             f"weakest filter {sizes.argmin()} (norm {number(sizes.min())})"
         )
     titles = [str(index) for index in range(len(array))]
-    fig = tiles(pixels, titles, columns, title or "Filters, grey is zero")
+    fig = tiles(pixels, titles, title=title or "Filters, grey is zero")
     show(fig, alt=sentences(title, said, extremes))
 
 
 @series_style()
-def feature_maps(activations, *, image=None, columns=8, title="", mean=None, std=None) -> None:
+def feature_maps(activations, *, image=None, title="", mean=None, std=None) -> None:
     """Show what each channel of a layer answers to one image, white is strong.
 
     Args:
@@ -125,19 +125,20 @@ def feature_maps(activations, *, image=None, columns=8, title="", mean=None, std
     gray = (array - low) / ((high - low) or 1.0)
     pixels = list(as_images(gray))
     titles = [f"map {index}" for index in range(len(array))]
+    beside = ""
     if image is not None:
         batch = image if getattr(image, "ndim", 3) == 4 else [image]
         pixels = [as_images(batch, mean, std)[0], *pixels]
         titles = ["input", *titles]
-        columns += 1
+        beside = ", beside the input image"
     means = array.mean(axis=(1, 2))
     silent = int((abs(array).max(axis=(1, 2)) == 0).sum())
     said = [
-        f"{plural(len(array), 'feature map')} of {shape_text(array.shape[1:])}"
-        + (", beside the input image" if image is not None else ""),
+        f"{plural(len(array), 'feature map')} of {shape_text(array.shape[1:])}{beside}",
         f"Map {means.argmax()} answers most on average ({number(means.max())})",
         f"{percent((array == 0).mean())} of all values are zero",
         f"{silent} of {len(array)} maps are zero everywhere" if silent else "",
     ]
-    fig = tiles(pixels, titles, columns, title or "Feature maps, white is strong")
+    title_above = title or "Feature maps, white is strong"
+    fig = tiles(pixels, titles, 8 if image is None else 9, title_above)
     show(fig, alt=sentences(title, *said))

@@ -96,32 +96,32 @@ def as_labels(labels, classes, name: str = "labels", length: int | None = None) 
     return array
 
 
-def as_predictions(predictions, classes, length: int, name: str = "predictions") -> np.ndarray:
+def as_predictions(predictions, classes, length: int) -> np.ndarray:
     """Return predicted labels [N] from labels [N], or logits or probabilities [N, K]."""
-    array = as_array(predictions, name, ndim=(1, 2))
+    array = as_array(predictions, "predictions", ndim=(1, 2))
     if array.ndim == 2:
         if array.shape[1] != len(classes):
             raise ValueError(
-                f"{name} have {array.shape[1]} columns, but there are {len(classes)} classes"
+                f"predictions have {array.shape[1]} columns, but there are {len(classes)} classes"
             )
         array = array.argmax(axis=1)
-    same_length(**{name: array, "labels": range(length)})
-    return as_labels(array, classes, name)
+    same_length(predictions=array, labels=range(length))
+    return as_labels(array, classes, "predictions")
 
 
-def as_probabilities(probabilities, classes=None, name: str = "probabilities") -> np.ndarray:
-    """Return [M, K] from [K] or [M, K]; each row must be a distribution."""
-    array = np.atleast_2d(as_array(probabilities, name, ndim=(1, 2)).astype(float))
+def as_probabilities(probabilities, classes) -> np.ndarray:
+    """Return [M, K] from [K] or [M, K]; each row must be a distribution over the classes."""
+    array = np.atleast_2d(as_array(probabilities, "probabilities", ndim=(1, 2)).astype(float))
     sums = array.sum(axis=1)
     if (array < 0).any() or abs(sums - 1).max() > 0.01:
         raise ValueError(
-            f"{name} must be at least 0 and sum to 1 in each row; "
+            "probabilities must be at least 0 and sum to 1 in each row; "
             f"got a smallest of {array.min():.3g} and a sum of {sums[abs(sums - 1).argmax()]:.3g}. "
             "Logits go through softmax first."
         )
-    if classes is not None and array.shape[1] != len(classes):
+    if array.shape[1] != len(classes):
         raise ValueError(
-            f"{name} have {array.shape[1]} entries, but there are {len(classes)} class names"
+            f"probabilities have {array.shape[1]} entries, but there are {len(classes)} class names"
         )
     return array
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .bars import bar_look
-from .colors import DARK, GREEN, LIGHT, ORANGE
+from .colors import GREEN, LIGHT, ORANGE
 from .figure import WIDTH, new_axes, new_figure, panel_title, series_style, show, write
 from .images import tiles
 from .inputs import as_images, as_labels, as_named, as_predictions, as_probabilities, same_length
@@ -11,17 +11,14 @@ from .words import about, fixed, listing, percent, plural, sentences
 
 
 @series_style()
-def mistakes(
-    images, labels, probabilities, classes, *, count=16, columns=8, mean=None, std=None
-) -> None:
-    """Show the mistakes the model was surest of, worst first, with the probability it gave.
+def mistakes(images, labels, probabilities, classes, *, mean=None, std=None) -> None:
+    """Show the mistakes the model was surest of, at most 16, each with the probability it gave.
 
     Args:
         images: N images, as for :func:`image_grid`.
         labels: the N right answers.
         probabilities: [N, K], rows sum to 1.
         classes: K names.
-        count: how many mistakes to show at most.
     """
     probabilities = as_probabilities(probabilities, classes)
     labels = as_labels(labels, classes, length=len(probabilities))
@@ -34,12 +31,12 @@ def mistakes(
         show(fig, alt=sentences(f"{summary}: no picture"))
         return
     predicted, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    worst = wrong[:count]
+    worst = wrong[:16]
     chosen = [images[i] for i in worst] if isinstance(images, (list, tuple)) else images[worst]
     named = [(classes[labels[i]], classes[predicted[i]], fixed(sureness[i])) for i in worst]
     titles = [f"{true}\n→ {answer}\np = {p}" for true, answer, p in named]
     heading = f"{summary}: true class → answer, and its p"
-    fig = tiles(as_images(chosen, mean, std), titles, columns, heading)
+    fig = tiles(as_images(chosen, mean, std), titles, title=heading)
     said = listing(f"{true} taken for {answer} (p = {p})" for true, answer, p in named[:3])
     show(fig, alt=sentences(summary, f"The surest of them: {said}"))
 
@@ -56,58 +53,45 @@ def surest_mistakes(labels, probabilities) -> np.ndarray:
 
 
 @series_style()
-def predictions(
-    images, probabilities, classes, labels=None, *, top=3, columns=4, mean=None, std=None
-) -> None:
-    """Show images, each beside bars of its most probable classes; the true class is hatched.
+def predictions(images, probabilities, classes, labels, *, mean=None, std=None) -> None:
+    """Show images, each above bars of its three most probable classes; the true one is hatched.
 
     Args:
         images: N images, as for :func:`image_grid`; a few.
         probabilities: [N, K].
         classes: K names.
-        labels: the right answers, if known.
-        top: bars per image.
+        labels: the N right answers.
     """
+    from matplotlib.patheffects import withStroke
+
     probabilities = as_probabilities(probabilities, classes)
     pixels = as_images(images, mean, std)
     same_length(images=pixels, probabilities=probabilities)
-    if labels is not None:
-        labels = as_labels(labels, classes, length=len(pixels))
-    columns = min(columns, len(pixels))
+    labels = as_labels(labels, classes, length=len(pixels))
+    columns = min(4, len(pixels))
     rows = -(-len(pixels) // columns)
-    fig = new_figure(2.6 * rows, WIDTH * max(columns, 2) / 4 if columns < 4 else WIDTH)
+    fig = new_figure(2.6 * rows, WIDTH * max(columns, 2) / 4)
     axes = fig.subplots(2 * rows, columns, squeeze=False, height_ratios=[3, 2] * rows)
     for axis in axes.flat:
         axis.set_axis_off()
-    said = []
-    for index, (image, row) in enumerate(zip(pixels, probabilities, strict=True)):
-        above, below = axes[2 * (index // columns) : 2 * (index // columns) + 2, index % columns]
-        above.imshow(image)
-        best = np.argsort(-row, kind="stable")[:top]
-        true = None if labels is None else labels[index]
-        said.append(_prediction(below, above, row, best, classes, true))
-    show(fig, alt=sentences(*said[:8], f"And {len(said) - 8} more" if len(said) > 8 else ""))
-
-
-def _prediction(axis, above, row, best, classes, true):
-    """Draw one image's bars; return a sentence about them."""
-    from matplotlib.patheffects import withStroke
-
     halo = [withStroke(linewidth=2.5, foreground="white")]
-    for place, label in enumerate(best):
-        right = true is not None and label == true
-        color = GREEN if right else ORANGE if true is not None else DARK
-        look = {"color": LIGHT[color], "edgecolor": color, "hatch": "///" if right else ""}
-        axis.barh(-place, row[label], **look)
-        text = f"{classes[label]}  {fixed(row[label])}"
-        axis.text(0.03, -place, text, va="center", fontsize=9, path_effects=halo)
-    axis.set_xlim(0, 1)
-    answer = f"{classes[best[0]]} with p = {fixed(row[best[0]])}"
-    if true is None:
-        return answer
-    verdict = "right" if best[0] == true else "wrong"
-    above.set_title(f"true: {classes[true]}, {verdict}", fontsize=9, fontweight="normal")
-    return f"{classes[true]}: {verdict}, answered {answer}"
+    said = []
+    for index, (image, row, true) in enumerate(zip(pixels, probabilities, labels, strict=True)):
+        above, below = axes[2 * (index // columns) :, index % columns][:2]
+        above.imshow(image)
+        best = np.argsort(-row, kind="stable")[:3]
+        for place, label in enumerate(best):
+            color, hatch = (GREEN, "///") if label == true else (ORANGE, "")
+            look = {"color": LIGHT[color], "edgecolor": color, "hatch": hatch}
+            below.barh(-place, row[label], **look)
+            text = f"{classes[label]}  {fixed(row[label])}"
+            below.text(0.03, -place, text, va="center", fontsize=9, path_effects=halo)
+        below.set_xlim(0, 1)
+        verdict = "right" if best[0] == true else "wrong"
+        above.set_title(f"true: {classes[true]}, {verdict}", fontsize=9, fontweight="normal")
+        answer = f"answered {classes[best[0]]} with p = {fixed(row[best[0]])}"
+        said.append(f"{classes[true]}: {verdict}, {answer}")
+    show(fig, alt=sentences(*said[:8], f"And {len(said) - 8} more" if len(said) > 8 else ""))
 
 
 @series_style()

@@ -26,6 +26,8 @@ NOISE = RNG.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(64) % 10
 LOGITS = RNG.normal(size=(64, 10)) + 2.0 * np.eye(10)[LABELS]
 ACCURACY = f"{100 * (LOGITS.argmax(axis=1) == LABELS).mean():.0f} %"
+FILTERS = RNG.normal(size=(8, 3, 3, 3)) * np.arange(1, 9)[:, None, None, None]
+MAPS = torch.tensor(RNG.normal(size=(8, 16, 16))).relu()
 PROBABILITIES = torch.tensor(LOGITS).softmax(dim=1)
 
 
@@ -81,15 +83,11 @@ EXAMPLES = {
         ["3 images of 28×28 pixels: 7, 2 and 1"],
     ),
     "filters": (
-        lambda: plotting.filters(
-            RNG.normal(size=(8, 3, 3, 3)) * np.arange(1, 9)[:, None, None, None]
-        ),
+        lambda: plotting.filters(FILTERS),
         ["8 filters of 3×3 as colour tiles", "weights from −", "weakest filter 0"],
     ),
     "feature_maps": (
-        lambda: plotting.feature_maps(
-            torch.relu(torch.tensor(RNG.normal(size=(8, 16, 16)))), image=NOISE[0]
-        ),
+        lambda: plotting.feature_maps(MAPS, image=NOISE[0]),
         ["8 feature maps of 16×16, beside the input image", "52 % of all values are zero"],
     ),
     "predictions": (
