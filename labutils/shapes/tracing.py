@@ -37,7 +37,7 @@ def trace(model: nn.Module, input_size: Sequence[int]) -> Trace:
     if not input_size or not all(isinstance(side, int) and side > 0 for side in input_size):
         raise ValueError(f"input_size is the size of one image, like (3, 32, 32), got {input_size}")
     twin = _meta_twin(model)
-    recorder = _Recorder(twin, Trace(input_size))
+    recorder = _Tracer(twin, Trace(input_size))
     dtypes = [p.dtype for p in twin.parameters() if p.is_floating_point()]
     image = torch.empty(1, *input_size, dtype=dtypes[0] if dtypes else None, device="meta")
     image.seen = _Seen((ReceptiveField(),) * len(input_size[1:]), input_size[1:])
@@ -148,17 +148,16 @@ _UNKNOWN = {
 }  # fmt: skip
 
 
-class _Recorder(TorchFunctionMode):
+class _Tracer(TorchFunctionMode):
     """Watches a model run: PyTorch hands every function that is called on tensors through here."""
 
     def __init__(self, model: nn.Module, trace: Trace):
         super().__init__()
         self.trace = trace
         self.unused = set(model.parameters())
-        self.names: list[
-            tuple[str, nn.Module]
-        ] = []  # of the modules that are running, outermost first
-        self.row: Row | None = None  # of the module without children that is running
+        # The modules that are running, outermost first, and the row of one without children.
+        self.names: list[tuple[str, nn.Module]] = []
+        self.row: Row | None = None
         for name, module in model.named_modules():
             module.register_forward_pre_hook(lambda module, _, name=name: self.enter(name, module))
             module.register_forward_hook(self.leave)

@@ -82,9 +82,8 @@ def _window_on_grid(size, kernel_size, stride, padding, dilation, steps, place) 
     reach = dilation * (kernel_size - 1) + 1
     spare = padded - (steps - 1) * stride - reach
     cell = min(GRID / padded, windows.MAX_CELL)
-    sheet = Sheet(WIDTH, windows.TOP + cell * max(padded, steps) + 10, hatch=PURPLE)
     row, column = place
-
+    sheet = Sheet(WIDTH, windows.TOP + cell * max(padded, steps) + 10, hatch=PURPLE)
     sheet.words(4, 18, f"input {size}×{size}" + (f" + padding {padding}" if padding else ""))
     windows.draw_input(sheet, 4, size, padding, spare, cell)
     x, y = 4 + column * stride * cell, windows.TOP + row * stride * cell

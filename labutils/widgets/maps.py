@@ -54,15 +54,13 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
         pixels = as_images(image[None], mean, std)[0]
         return pixels, name, [maps for _, maps in _all_maps(model, image)]
 
-    layers = {}
-    for place, (name, maps) in enumerate(_all_maps(model, _image_and_name(images, 0)[0])):
-        layers[f"{name} {shape_text(maps.shape)}"] = place
-    if not layers:
+    first = _all_maps(model, _image_and_name(images, 0)[0])
+    names = [f"{name} {shape_text(maps.shape)}" for name, maps in first]
+    if not names:
         raise ValueError(
             f"no module of {type(model).__name__} returns maps (C, H, W): there is nothing "
             "to draw. A network of linear layers has none."
         )
-    names = list(layers)
 
     def count_channels(controls) -> None:
         maps = answered(controls["image"].value)[2][controls["layer"].value]
@@ -85,7 +83,7 @@ def feature_maps(model: nn.Module, images, *, mean=None, std=None) -> Explorer:
 
     controls = {
         "image": slider("image", 0, len(images) - 1, 0),
-        "layer": choice("layer", layers),
+        "layer": choice("layer", {name: place for place, name in enumerate(names)}),
         "channel": slider("channel", 0, 1, 0),
     }
     return Explorer(
@@ -109,9 +107,9 @@ def _image_and_name(images, index: int) -> tuple[torch.Tensor, str]:
             f"images[{index}] must be a tensor (C, H, W), or a pair of one and a label, got "
             f"{what}. A dataset needs a transform that makes tensors, such as ToTensor()."
         )
-    classes = getattr(images, "classes", None)
     if label is None:
         return item, f"image {index}"
+    classes = getattr(images, "classes", None)
     return item, f"image {index} ({label if classes is None else classes[label]})"
 
 
@@ -130,11 +128,10 @@ def _all_maps(model: nn.Module, image: torch.Tensor) -> list[tuple[str, np.ndarr
 
         return hook
 
-    modules = {name or "model": module for name, module in model.named_modules()}
-    for name, module in modules.items():
+    training = {module: module.training for module in model.modules()}
+    for name, module in model.named_modules():
         if next(module.children(), None) is None:
-            hooks.append(module.register_forward_hook(note(name)))
-    training = {module: module.training for module in modules.values()}
+            hooks.append(module.register_forward_hook(note(name or "model")))
     parameter = next(model.parameters(), image)
     model.eval()
     try:
