@@ -14,14 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import exercise1, goal75, growth, memory, mnist, startup, suite, vgg
+from benchmarks import growth, memory, startup, suite, trainings, vgg
 from benchmarks.peers import PACKAGES, available
 from benchmarks.report import Report, machine
 from benchmarks.rows import Group, Scale
 from labutils import data
 
 GROUPS: dict[str, Group] = {}
-for module in (exercise1, mnist, vgg, goal75, memory, startup, suite):
+for module in (trainings, vgg, memory, startup, suite):
     GROUPS |= module.GROUPS
 GROWTH = "growth"
 RESULTS = Path(__file__).parent / "results"

@@ -8,12 +8,12 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+from benchmarks.rows import timed
 from labutils.device import describe_environment, pick_device
 
 SOLUTIONS = Path(__file__).parents[1] / "notebooks" / "solutions"
@@ -22,20 +22,11 @@ SOLUTIONS = Path(__file__).parents[1] / "notebooks" / "solutions"
 def run(path: Path) -> tuple[float, float]:
     """Run a notebook in a scratch folder; return its seconds and those of its longest cell."""
     notebook = nbformat.read(path, as_version=4)
-    spans, started = [], {}
     with tempfile.TemporaryDirectory() as folder:  # checkpoints of an earlier run do not count
-        client = NotebookClient(
-            notebook,
-            timeout=None,
-            resources={"metadata": {"path": folder}},
-            on_cell_execute=lambda cell, cell_index: started.update({cell_index: time.time()}),
-            on_cell_executed=lambda cell, cell_index, execute_reply: spans.append(
-                time.time() - started[cell_index]
-            ),
-        )
-        start = time.perf_counter()
-        client.execute(env=os.environ | {"CI": "true"})
-        return time.perf_counter() - start, max(spans)
+        client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": folder}})
+        with client.setup_kernel(env=os.environ | {"CI": "true"}):
+            spans = [timed(client.execute_cell, *its[::-1])[0] for its in enumerate(notebook.cells)]
+    return sum(spans), max(spans)
 
 
 def main() -> int:

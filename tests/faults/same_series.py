@@ -23,17 +23,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+import conftest  # noqa: F401  (the smoke budget and the sample, as for nbval)
 from labutils import files
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "notebooks" / "solutions"
-# As in conftest.py, but with random hashes.
-ENVIRONMENT = {
-    "LABUTILS_BUDGET": "smoke",
-    "LABUTILS_DATA": "sample",
-    "LABUTILS_DEVICE": "cpu",
-    "OMP_NUM_THREADS": "1",
-}
 # What nbval, as conftest.py sets it, does not compare.
 NOT_COMPARED = {"text/html", "image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json"}
 
@@ -85,7 +79,7 @@ def run(path: Path) -> dict:
     client = NotebookClient(
         notebook, timeout=600, record_timing=False, resources={"metadata": {"path": SOLUTIONS}}
     )
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONHASHSEED"} | ENVIRONMENT
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONHASHSEED"}
     error = ""
     began = time.perf_counter()
     try:
