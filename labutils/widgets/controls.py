@@ -67,33 +67,22 @@ class Choice(anywidget.AnyWidget):
     name = Unicode().tag(sync=True)
     texts = List(Unicode()).tag(sync=True)
     index = Int(0).tag(sync=True)
-    value = Any()  # the chosen one; stays with the kernel
-
-    def set_options(self, options, value=None) -> None:
-        """Offer texts, or a dictionary of values by text; choose ``value``, or else the first."""
-        named = (
-            options if isinstance(options, dict) else {str(option): option for option in options}
-        )
-        self._values = list(named.values())
-        with self.hold_sync():
-            self.texts = list(named)
-            self.index = 0 if value is None else self._values.index(value)
-        self.value = self._values[self.index]
+    values = List()  # these two stay with the kernel
+    value = Any()
 
     @observe("index")
     def _chosen(self, change) -> None:
-        self.value = self._values[change.new]
+        self.value = self.values[change.new]
 
     @observe("value")
     def _set(self, change) -> None:
-        self.index = self._values.index(change.new)
+        self.index = self.values.index(change.new)
 
 
-def choice(name: str, options, value=None) -> Choice:
-    """Return a list to choose from: texts, or a dictionary of values by text."""
-    made = Choice(name=name)
-    made.set_options(options, value)
-    return made
+def choice(name: str, options: dict) -> Choice:
+    """Return a list to choose from, values by text; the first one is chosen."""
+    values = list(options.values())
+    return Choice(name=name, texts=list(options), values=values, value=values[0])
 
 
 def button(name: str) -> ipywidgets.Button:
