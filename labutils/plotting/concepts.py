@@ -112,6 +112,8 @@ def batch_order(batches, *, title="") -> None:
         batches: by the name of a setting (``"shuffle=True"``), a list of batches, each a list of
             indices into the dataset; at most 40 samples in all.
     """
+    from matplotlib import colormaps
+
     if not isinstance(batches, dict) or not batches:
         raise ValueError('batches must be a dictionary like {"shuffle=False": [[0, 1], [2, 3]]}')
     rows = {
@@ -128,28 +130,18 @@ def batch_order(batches, *, title="") -> None:
     fig, axes = new_axes(len(rows), 1, 0.6 * len(rows) + (0.3 if title else 0))
     said = []
     for axis, (name, given) in zip(axes, rows.items(), strict=True):
-        _draw_batches(axis, given, highest)
+        x = 0.0
+        for batch in given:
+            for index in batch:  # the higher the darker
+                shade = colormaps["Blues"](0.08 + 0.75 * index / highest)
+                box(axis, x, 0, 0.92, 1, facecolor=shade, linewidth=0.6)
+                write(axis, x + 0.46, 0.46, str(index), fontsize=8.5, color=text_color(shade))
+                x += 1
+            x += 0.5
         bare(axis, (-0.1, max(widest, 16)), (-0.05, 1.05), equal=False)
         axis.set_title(name, loc="left", fontweight="normal", fontsize=9)
-        sizes = listing(str(len(batch)) for batch in given)
-        first = next(batch for batch in given if batch)
-        said.append(
-            f"{name}: {plural(len(given), 'batch', 'batches')} of {sizes}, the first with samples "
-            f"{listing(first)}"
-        )
+        amount, sizes = plural(len(given), "batch", "batches"), listing(map(len, given))
+        first = listing(next(filter(None, given)))
+        said.append(f"{name}: {amount} of {sizes}, the first with samples {first}")
     figure_title(fig, title)
     show(fig, alt=sentences(title, *said))
-
-
-def _draw_batches(axis, batches, highest) -> None:
-    """Boxes with the samples' indices, darker for higher ones, a gap after each batch."""
-    from matplotlib import colormaps
-
-    x = 0.0
-    for batch in batches:
-        for index in batch:
-            shade = colormaps["Blues"](0.08 + 0.75 * index / highest)
-            box(axis, x, 0, 0.92, 1, facecolor=shade, linewidth=0.6)
-            write(axis, x + 0.46, 0.46, str(index), fontsize=8.5, color=text_color(shade))
-            x += 1
-        x += 0.5
