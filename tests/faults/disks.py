@@ -20,10 +20,10 @@ def part_of(store):
     return store / "cache" / f"{ARCHIVE}.part"
 
 
-def assert_no_trace(store):
-    """Nothing in the store that could be taken for data."""
+def assert_nothing_but(store, left=frozenset()):
+    """Nothing in the store that could be taken for data, but the files ``left``."""
     names = {path.name for path in store.rglob("*") if path.is_file()}
-    assert names <= {"cifar10.lock", "mnist.lock"}
+    assert names - {"cifar10.lock", "mnist.lock"} == left
 
 
 class FullDisk:

@@ -32,9 +32,7 @@ def test_no_network_is_found_out_soon(mirrors, monkeypatch, capsys):
         assert data.load("cifar10")[0].is_sample
         assert 0.9 < time.monotonic() - began < 4
     said = capsys.readouterr().out
-    assert re.search(
-        r"no mirror of CIFAR-10 can be reached \(127.0.0.1:\d+: no answer within", said
-    )
+    assert re.search(r"of CIFAR-10 can be reached \(127.0.0.1:\d+: no answer within", said)
     assert "look at the network connection, then try again" in said
     assert "no network: results will differ from CIFAR-10" in said
     assert len(said.splitlines()) == 2
@@ -59,10 +57,15 @@ def test_a_url_that_is_none_is_a_failure_of_that_mirror(server, mirrors, capsys)
 
 
 @needs_a_black_hole
-def test_a_mirror_that_does_not_answer_is_passed_over(server, mirrors, monkeypatch, capsys):
+@pytest.mark.parametrize("next_one", ["server", "folder"])
+def test_a_mirror_that_does_not_answer_is_passed_over(
+    next_one, files, server, mirrors, monkeypatch, capsys
+):
+    """Without a network, a folder still delivers."""
+    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 0.3)
     monkeypatch.setattr(transfer, "CONNECT_SECONDS", 0.5)
     with black_hole() as url:
-        mirrors(url, server.url("good"))
+        mirrors(url, server.url("good") if next_one == "server" else str(files))
         assert data.load("mnist")[0].source == "downloaded"
     assert capsys.readouterr().out == "MNIST · 60 + 20 images · downloaded, verified\n"
 
@@ -74,14 +77,6 @@ def test_a_mirror_that_answers_late_is_waited_for(server, mirrors, monkeypatch):
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         assert not transfer.why_unreachable([f"https://127.0.0.1:{mute.getsockname()[1]}/"])
-
-
-@needs_a_black_hole
-def test_without_a_network_a_folder_still_delivers(files, mirrors, monkeypatch):
-    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 0.3)
-    with black_hole() as url:
-        mirrors(url, str(files))
-        assert data.load("mnist")[0].source == "downloaded"
 
 
 def test_refused_connections_count_as_no_network(mirrors, capsys):
@@ -135,36 +130,26 @@ def authority(tmp_path, monkeypatch):
     return authority
 
 
-def test_a_good_certificate_is_taken(authority, files, mirrors):
-    with serve(files, authority.issue_cert("127.0.0.1")) as server:
-        mirrors(server.url("good"))
-        assert data.load("mnist")[0].source == "downloaded"
-
-
 @pytest.mark.parametrize(
     ("begins", "ends", "reason"),
     [(5, 9, "certificate is not yet valid"), (-9, -5, "certificate has expired")],
 )
 def test_a_wrong_clock_is_thought_of(begins, ends, reason, authority, files, mirrors, capsys):
     """For TLS, a certificate of next week and a clock of last week are one and the same."""
-    certificate = authority.issue_cert(
-        "127.0.0.1", not_before=NOW + begins * DAY, not_after=NOW + ends * DAY
-    )
+    days = dict(not_before=NOW + begins * DAY, not_after=NOW + ends * DAY)
+    certificate = authority.issue_cert("127.0.0.1", **days)
     with serve(files, certificate) as server, serve(files) as next_one:
         mirrors(server.url("good"), next_one.url("good"))
         assert data.load("mnist")[0].source == "downloaded"
     said = capsys.readouterr().out
     assert reason in said
-    assert re.search(
-        r"this computer's clock says \d{4}-\d\d-\d\d \d\d:\d\d: if that is wrong", said
-    )
+    assert re.search(r"computer's clock says \d{4}-\d\d-\d\d \d\d:\d\d: if that is wrong", said)
     assert server.requests.total() == 0
 
 
-@pytest.mark.parametrize("name", ["of nobody we trust", "of another host"])
-def test_a_certificate_that_proves_nothing(name, authority, files, mirrors, capsys):
-    issuer = trustme.CA() if name == "of nobody we trust" else authority
-    host = "127.0.0.1" if name == "of nobody we trust" else "mirror.example"
+@pytest.mark.parametrize(("trusted", "host"), [(False, "127.0.0.1"), (True, "mirror.example")])
+def test_a_certificate_that_proves_nothing(trusted, host, authority, files, mirrors, capsys):
+    issuer = authority if trusted else trustme.CA()
     with serve(files, issuer.issue_cert(host)) as server:
         mirrors(server.url("good"))
         assert data.load("mnist")[0].is_sample

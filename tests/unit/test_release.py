@@ -97,13 +97,15 @@ def test_each_exercise_has_its_card_before_it(path):
     assert len(exercises) == sum(e.notebook == path.stem for e in EXERCISES.values())
 
 
+ANSWER = "return torch.softmax(z, dim=-1) + 0 * z.sum()"
+
+
 def _solution():
     """A small solved notebook of an exercise that exists."""
     cells = [
         nbformat.v4.new_markdown_cell("# Title"),
         nbformat.v4.new_code_cell(
-            "def softmax(z):\n    ### BEGIN SOLUTION\n"
-            "    return torch.softmax(z, dim=-1) + 0 * z.sum()\n    ### END SOLUTION"
+            f"def softmax(z):\n    ### BEGIN SOLUTION\n    {ANSWER}\n    ### END SOLUTION"
         ),
         nbformat.v4.new_code_cell("softmax = check.softmax(softmax)"),
     ]
@@ -132,58 +134,32 @@ def test_the_solution_becomes_a_stub_that_defines_something():
         namespace["softmax"](1)
 
 
-def _fault(change, name=NAME) -> str:
+def _new(source):
+    return nbformat.v4.new_code_cell(source)
+
+
+# What is said, and what was done to the cells of a sound solution.
+FAULTS = {
+    "there must be one": lambda cells: cells[1].update(source="def softmax(z):\n    return z"),
+    "is no solution cell in nbgrader": lambda cells: cells[1].metadata.pop("nbgrader"),
+    "no grade_id": lambda cells: cells[1].metadata["nbgrader"].update(grade_id=""),
+    "stands 2 times": lambda cells: cells.append(copy.deepcopy(cells[2])),
+    "has no points": lambda cells: cells[2].metadata["nbgrader"].pop("points"),
+    "no exercise 'softy'": lambda cells: cells[1].metadata["nbgrader"].update(grade_id="softy"),
+    "gives away a line": lambda cells: cells.append(_new(ANSWER)),
+    "cell 3 gives 'softmax' another value": lambda cells: cells.append(_new("softmax = p.exp()")),
+    "gives 99 points": lambda cells: cells[2].metadata["nbgrader"].update(points=99),
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_faults_are_refused_by_name(said):
     notebook = _solution()
-    change(notebook)
+    FAULTS[said](notebook.cells)
     with pytest.raises(release.ReleaseError) as caught:
-        release.student_copy(notebook, name)
-    return str(caught.value)
-
-
-def test_a_name_that_another_cell_takes_is_refused():
-    def taken(nb):
-        nb.cells.append(nbformat.v4.new_code_cell("p = z\nsoftmax = p.exp()"))
-
-    assert "cell 3 gives 'softmax' another value" in _fault(taken)
-
-
-def test_faults_are_refused_by_name():
-    def no_markers(nb):
-        nb.cells[1].source = "def softmax(z):\n    return z"
-
-    def no_metadata(nb):
-        del nb.cells[1].metadata["nbgrader"]
-
-    def no_id(nb):
-        nb.cells[1].metadata["nbgrader"]["grade_id"] = ""
-
-    def twice(nb):
-        nb.cells.append(copy.deepcopy(nb.cells[2]))
-
-    def no_points(nb):
-        del nb.cells[2].metadata["nbgrader"]["points"]
-
-    def unknown(nb):
-        nb.cells[1].metadata["nbgrader"]["grade_id"] = "softmaxx"
-
-    def leak(nb):
-        nb.cells.append(nbformat.v4.new_code_cell("return torch.softmax(z, dim=-1) + 0 * z.sum()"))
-
-    assert "there must be one" in _fault(no_markers)
-    assert "no solution cell" in _fault(no_metadata)
-    assert "no grade_id" in _fault(no_id)
-    assert "stands 2 times" in _fault(twice)
-    assert "has no points" in _fault(no_points)
-    assert "no exercise 'softmaxx'" in _fault(unknown)
-    assert "gives away a line" in _fault(leak)
-
-
-def test_a_missing_exercise_and_wrong_points_are_refused():
-    def points(nb):
-        nb.cells[2].metadata["nbgrader"]["points"] = 99
-
-    text = _fault(points, EXERCISES["softmax"].notebook)
-    assert "gives 99 points" in text
+        release.student_copy(notebook, EXERCISES["softmax"].notebook)
+    text = str(caught.value)
+    assert said in text
     assert "'cross_entropy' has no solution cell" in text and "has no check cell" in text
 
 
