@@ -73,6 +73,11 @@ def pick_device(name: str | None = None) -> torch.device:
     return device
 
 
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Return the device of the model's parameters; the CPU for a model without any."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
 def seed_everything(seed: int) -> None:
     """Seed the random generators of Python, NumPy and PyTorch (all devices): a run repeats."""
     random.seed(seed)

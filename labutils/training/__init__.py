@@ -3,10 +3,10 @@
 ``training.fit`` is notebook 02's loop; ``training.recipes`` says how each network is trained.
 """
 
+from labutils.device import device_of
 from labutils.training.estimate import estimate_seconds, say_seconds
 from labutils.training.history import History, Progress
 from labutils.training.loop import (
-    device_of,
     evaluate,
     fit,
     in_watched_notebook,

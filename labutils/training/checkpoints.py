@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
 
 from labutils import files
-from labutils.device import is_quiet
+from labutils.device import device_of, is_quiet
 
 FORMAT = 2
 # What changes while a scheduler runs; the rest of its state is its settings.
@@ -93,7 +93,7 @@ class Saver:
         if self.scheduler is not None:
             self.scheduler.load_state_dict(saved["scheduler"])
         restore_random_states(saved["random"], self.loaders)
-        if saved["device"] == _device_type(self.model):
+        if saved["device"] == device_of(self.model).type:
             self.dtype = saved["dtype"]
         if verbose:
             done = len(saved["history"]["train_loss"])
@@ -113,7 +113,7 @@ class Saver:
                 **self._states(),
                 "random": random_states(self.loaders),
                 "dtype": self.dtype,
-                "device": _device_type(self.model),
+                "device": device_of(self.model).type,
             }
             with files.replacing(self.path, durable=True) as file:
                 torch.save(state, file)
@@ -143,8 +143,7 @@ class Saver:
             _check_every_byte(self.path)
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             saved["format"], saved["run"], saved["history"]["train_loss"]
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError,
-                pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
+        except Exception as error:  # files of other programs fail in many ways
             raise CheckpointError(
                 f"{self.path} cannot be read as a checkpoint of fit() ({_why_unreadable(error)}). "
                 "Delete it to start anew, or name another file."
@@ -251,10 +250,6 @@ def _differences(there: dict[str, dict], here: dict[str, dict]):
             yield f"its {part} has another {keys[0]}" if keys[0] else f"its {part} is not this one"
 
 
-def _device_type(model) -> str:
-    return next((parameter.device.type for parameter in model.parameters()), "cpu")
-
-
 def _shapes(model) -> list:
     return [[name, *value.shape] for name, value in model.state_dict().items()]
 
@@ -285,6 +280,7 @@ def _describe_loader(loader) -> dict:
         about[name] = getattr(loader, name, None)
     if hasattr(loader, "sampler"):  # DataLoader
         about["sampler"] = type(loader.sampler).__name__
+    about["own generators"] = len(_generators([loader]))
     return about | _describe_dataset(getattr(loader, "dataset", None))
 
 

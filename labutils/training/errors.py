@@ -2,15 +2,27 @@
 
 import contextlib
 import math
+import numbers
+import pickle
+import traceback
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from labutils.device import device_of
+
+# Parts of what PyTorch says when memory runs out (on a GPU, in its libraries, on a CPU) ...
+NO_MEMORY = ("out of memory", "ALLOC_FAILED", "allocate memory", "not enough memory")
+# ... and when a loader's process ends, or cannot be handed the dataset.
+NO_WORKER = ("exited unexpectedly", "killed by signal", "pickle", "local object")
+
 
 def check_arguments(model, loader, optimizer, num_epochs, scheduler, step_scheduler) -> None:
     """Refuse what ``fit`` cannot train with, before it begins."""
-    if not isinstance(num_epochs, int) or isinstance(num_epochs, bool) or num_epochs < 1:
+    is_whole = isinstance(num_epochs, numbers.Integral) and not isinstance(num_epochs, bool)
+    if not is_whole or num_epochs < 1:
         raise ValueError(f"num_epochs must be a whole number of at least 1, got {num_epochs!r}")
     if step_scheduler not in ("epoch", "batch"):
         raise ValueError(f'step_scheduler must be "epoch" or "batch", got {step_scheduler!r}')
@@ -56,17 +68,52 @@ def check_batch(logits, labels, loss_fn, loader) -> None:
 
 
 @contextlib.contextmanager
-def clear_errors():
-    """PyTorch's ``Target 10 is out of bounds.`` in words; the first batch may not have shown it."""
+def clear_errors(model, loader):
+    """PyTorch's errors in words that say what to do; of other errors, nothing is changed."""
     try:
         yield
-    except IndexError as error:
-        if "out of bounds" not in str(error) or "Target" not in str(error):
+    except (IndexError, RuntimeError, AttributeError, TypeError, pickle.PicklingError) as error:
+        text = str(error)
+        if "Target" in text and "out of bounds" in text:  # the first batch may not have shown it
+            raise ValueError(
+                f"a label has no output in the model ({text}): "
+                "give its last layer one output per class"
+            ) from error
+        if any(words in text for words in NO_MEMORY):
+            _let_go(model, error)
+            advice = (
+                f"there is not enough memory on the device {device_of(model)}. Give the loader a "
+                f"smaller batch_size (it has {getattr(loader, 'batch_size', None)}), close other "
+                "programs and notebooks that use the device, or compute on another one "
+                "(LABUTILS_DEVICE=cpu). If it stays full, restart the kernel: errors that a "
+                "notebook shows hold what their runs had in memory."
+            )
+        elif _is_of_workers(text, loader):
+            advice = (
+                "a worker process of the DataLoader did not start, or died. Set num_workers=0. On "
+                "macOS, Windows and with Python 3.14 a worker does not know what is written in a "
+                "notebook: a Dataset, a transform, a lambda. To use workers there, move it to a "
+                ".py file and import it."
+            )
+        else:
             raise
-        raise ValueError(
-            f"a label has no output in the model ({error}): "
-            "give its last layer one output per class"
-        ) from error
+        error.args = (f"{advice} (PyTorch says: {text})",)
+        raise
+
+
+def _is_of_workers(text, loader) -> bool:
+    """Is it about the processes themselves, and not from the student's code in one of them?"""
+    own = text.startswith("Caught ") or not getattr(loader, "num_workers", 0)
+    return not own and any(words in text for words in NO_WORKER)
+
+
+def _let_go(model, error) -> None:
+    """Free the batch and its gradients, which the error would hold as long as it is shown."""
+    traceback.clear_frames(error.__traceback__)
+    for parameter in model.parameters():
+        parameter.grad = None
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def check_loss(loss: float, epoch: int, batch: int) -> None:

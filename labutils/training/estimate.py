@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from labutils import speed
+from labutils.device import device_of
 from labutils.training.checkpoints import random_states, restore_random_states
-from labutils.training.loop import autocast, batch_size_of, device_of
+from labutils.training.errors import clear_errors
+from labutils.training.loop import autocast, batch_size_of
 
 
 def estimate_seconds(
@@ -49,10 +51,12 @@ def estimate_seconds(
             with torch.inference_mode(), number_type:
                 probe(images)
 
-        with speed.threads_for(probe, batch_size_of(loader)):
+        threads = speed.threads_for(probe, batch_size_of(loader))
+        with threads, clear_errors(probe, loader):
             seconds = _time_steps(train_step, probe, loader, max_batches, max_seconds) * len(loader)
         if test_loader is not None:
-            test_seconds = _time_steps(test_step, probe, test_loader, max_batches, max_seconds)
+            with clear_errors(probe, test_loader):
+                test_seconds = _time_steps(test_step, probe, test_loader, max_batches, max_seconds)
             seconds += test_seconds * len(test_loader)
     finally:
         restore_random_states(states, [loader, test_loader])

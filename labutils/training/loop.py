@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from labutils import speed
-from labutils.device import is_quiet
+from labutils.device import device_of, is_quiet
 from labutils.training.checkpoints import Saver
 from labutils.training.errors import check_arguments, check_batch, check_loss, clear_errors
 from labutils.training.history import History, Progress
@@ -66,6 +66,7 @@ def fit(
         ValueError: an empty loader, labels the model has no output for, an optimizer of another
             model, an unknown ``step_scheduler``.
         FloatingPointError: the loss is no longer a number.
+        RuntimeError: out of memory, or a worker process of the loader died; with what to do.
         labutils.training.checkpoints.CheckpointError: the checkpoint belongs to something else.
     """
     check_arguments(model, train_loader, optimizer, num_epochs, scheduler, step_scheduler)
@@ -81,11 +82,12 @@ def fit(
     watch = _Watch(device_of(model), train_loader, history, num_epochs, on_batch)
 
     try:
-        with watch.bar, clear_errors():
+        with watch.bar:
             for epoch in range(len(history), num_epochs):
                 start = time.perf_counter()
                 watch.begin(epoch)
-                with speed.threads_for(model, batch_size_of(train_loader)):
+                threads = speed.threads_for(model, batch_size_of(train_loader))
+                with threads, clear_errors(model, train_loader):
                     _train_epoch(
                         model, train_loader, loss_fn, optimizer, batch_scheduler, grad_clip, dtype,
                         watch.batch_done,
@@ -146,7 +148,7 @@ def evaluate(
     device, number_type = device_of(model), autocast(model, dtype)
     model.eval()
     losses, corrects, sizes, keep = [], [], [], _keeper(device)
-    with clear_errors():
+    with clear_errors(model, loader):
         for images, labels in loader:
             images, labels = images.to(device), labels.to(device)
             with number_type:
@@ -174,19 +176,15 @@ def predict_all(model: nn.Module, loader, *, dtype=None) -> tuple[Tensor, Tensor
     device, number_type = device_of(model), autocast(model, dtype)
     model.eval()
     all_logits, all_labels = [], []
-    for images, labels in loader:
-        with number_type:
-            logits = model(images.to(device))
-        all_logits.append(logits.float().cpu())
-        all_labels.append(labels.cpu())
+    with clear_errors(model, loader):
+        for images, labels in loader:
+            with number_type:
+                logits = model(images.to(device))
+            all_logits.append(logits.float().cpu())
+            all_labels.append(labels.cpu())
     if not all_logits:
         raise ValueError("predict_all() got a loader without a single batch")
     return torch.cat(all_logits), torch.cat(all_labels)
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Return the device of the model's parameters; the CPU for a model without any."""
-    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 def autocast(model: nn.Module, dtype: torch.dtype | None):

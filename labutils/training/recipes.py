@@ -18,9 +18,10 @@ import torch
 from torch import nn
 
 from labutils import data, speed
+from labutils.device import device_of
 from labutils.training.estimate import estimate_seconds, say_seconds
 from labutils.training.history import History
-from labutils.training.loop import device_of, fit
+from labutils.training.loop import fit
 
 AUGMENTATIONS = {"flip": data.random_flip, "crop": data.random_crop(padding=4)}
 

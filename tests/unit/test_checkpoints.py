@@ -193,7 +193,7 @@ def test_a_run_goes_on_in_the_number_type_it_began_in(first, then, tmp_path, cap
 
 def test_on_another_kind_of_device_a_run_takes_the_number_type_of_that_one(tmp_path, monkeypatch):
     path = tmp_path / "c.pt"
-    monkeypatch.setattr(checkpoints, "_device_type", lambda model: "cuda")
+    monkeypatch.setattr(checkpoints, "device_of", lambda model: torch.device("cuda"))
     run_and_stop(path, 2, schedule=lambda o, n: {"dtype": torch.bfloat16})
     monkeypatch.undo()
     run(path)

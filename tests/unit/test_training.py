@@ -3,14 +3,17 @@
 import copy
 import gc
 import math
+import os
+import pickle
 import random
+import weakref
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from labutils import data, training
 from labutils.training.loop import CHECK_EVERY
@@ -106,13 +109,18 @@ def test_a_dataloader_works_as_batches_do():
     assert history.test_accuracy == [] and history.test_loss == []
 
 
-def test_a_loader_of_unknown_length_works():
-    class Stream:
-        def __iter__(self):
-            return iter([(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long))] * 3)
+class Stream(IterableDataset):
+    """Three batches, and no length."""
 
+    def __iter__(self):
+        return iter([(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long))] * 3)
+
+
+@pytest.mark.parametrize("loader", [Stream(), DataLoader(Stream(), batch_size=None)])
+def test_a_loader_of_unknown_length_works(loader):
     model = linear()
-    history = training.fit(model, Stream(), optimizer=sgd(model), num_epochs=1, verbose=False)
+    settings = dict(num_epochs=np.int64(1), verbose=False)
+    history = training.fit(model, loader, optimizer=sgd(model), **settings)
     assert len(history.batch_loss[0]) == 3
 
 
@@ -295,10 +303,6 @@ def test_on_batch_stops_as_an_interrupt_does(capsys, tmp_path):
 
 
 def test_on_batch_with_a_loader_of_unknown_length():
-    class Stream:
-        def __iter__(self):
-            return iter([(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long))] * 3)
-
     model, seen = linear(), []
 
     def look(progress):
@@ -344,6 +348,69 @@ def test_other_index_errors_are_left_alone():
     model = Broken(1, 1)
     with pytest.raises(IndexError, match="my own mistake"):
         training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), num_epochs=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["CUDA out of memory. Tried to allocate 98.00 MiB.", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"],
+)
+def test_out_of_memory_says_what_to_do_and_holds_nothing(said):
+    activations = []
+
+    class Hungry(nn.Linear):
+        def forward(self, x):
+            activation = super().forward(x.flatten(1))
+            activations.append(weakref.ref(activation))
+            if len(activations) == 3:
+                raise RuntimeError(said)
+            return activation
+
+    model = Hungry(48, 10)
+    batches = data.Batches(image_set(40), 10)
+    advice = "batch_size .it has 10.*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
+    with pytest.raises(RuntimeError, match=advice) as caught:
+        training.fit(model, batches, optimizer=sgd(model), num_epochs=1)
+    gc.collect()
+    assert caught.value.__traceback__ is not None  # as a notebook keeps it
+    assert [activation() for activation in activations] == [None] * 3
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_other_runtime_errors_are_left_alone():
+    class Broken(nn.Linear):
+        def forward(self, x):
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (10x48 and 4x10)")
+
+    model = Broken(4, 10)
+    with pytest.raises(RuntimeError, match="^mat1 and mat2 shapes cannot be multiplied"):
+        training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), num_epochs=1)
+
+
+class Sudden(TensorDataset):
+    """Ends the worker process that reads it, or raises an error of the student's own in it."""
+
+    def __getitem__(self, index):
+        if self.error is None:
+            os._exit(1)
+        raise self.error
+
+
+@pytest.mark.filterwarnings("ignore:Got pickle error")
+@pytest.mark.parametrize("call", [training.fit, training.evaluate, training.predict_all])
+def test_workers_that_cannot_work_are_explained(call):
+    model = linear()
+    settings = dict(optimizer=sgd(model), num_epochs=1) if call is training.fit else {}
+    dataset = Sudden(torch.zeros(4, 3, 4, 4), torch.zeros(4).long())
+    dataset.error = None
+    with pytest.raises(RuntimeError, match="Set num_workers=0.*notebook.*exited unexpectedly"):
+        call(model, DataLoader(dataset, num_workers=1), **settings)
+    dataset.error = RuntimeError("cannot pickle my own thing")
+    with pytest.raises(RuntimeError, match="^Caught RuntimeError in DataLoader worker process 0"):
+        call(model, DataLoader(dataset, num_workers=1), **settings)
+    dataset.transform = lambda image: image
+    spawn = DataLoader(dataset, num_workers=1, multiprocessing_context="spawn")
+    with pytest.raises((AttributeError, pickle.PicklingError), match="num_workers=0.*[Cc]an't "):
+        call(model, spawn, **settings)
 
 
 def test_a_loss_that_is_no_number_stops_training():
@@ -416,6 +483,7 @@ def test_a_scheduler_of_another_optimizer_is_refused():
     [
         ({"num_epochs": 0}, "num_epochs must be a whole number"),
         ({"num_epochs": 2.5}, "num_epochs must be a whole number"),
+        ({"num_epochs": np.True_}, "num_epochs must be a whole number"),
         ({"num_epochs": 1, "step_scheduler": "day"}, 'must be "epoch" or "batch"'),
     ],
 )
