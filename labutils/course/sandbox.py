@@ -192,6 +192,7 @@ class _Client(NotebookClient):
             notebook,
             allow_errors=True,
             timeout=int(cell_limit),
+            interrupt_on_timeout=True,
             error_on_timeout={"ename": "CellTimeoutError", "evalue": too_long},
             startup_timeout=180,
             iopub_timeout=20,  # a busy machine may need as long to deliver an output

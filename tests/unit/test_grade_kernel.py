@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from labutils.course import autograde
 from labutils.course.notebook_text import as_text
@@ -18,6 +19,8 @@ from labutils.course.release import student_copy
 from labutils.course.sandbox import ROOT, Sandbox
 
 NAME = "01_softmax_cross_entropy"
+# The path of a socket must be short, and pytest's folders are not.
+SHORT = "/tmp" if os.name == "posix" else None
 
 # Right, but it warns in every way, prints, leaves processes behind, and turns into nonsense where
 # it finds a secret. The check's name is lost on top.
@@ -87,8 +90,7 @@ def graded(tmp_path_factory):
     submission = folder / "handed_in" / "a.ipynb"
     nbformat.write(notebook, submission)
     (folder / "handed_in" / "labutils.py").write_text("raise SystemExit")
-    # The path of a socket must be short, and pytest's folders are not.
-    scratch = Path(tempfile.mkdtemp(dir="/tmp" if os.name == "posix" else None))
+    scratch = Path(tempfile.mkdtemp(dir=SHORT))
     os.environ["COURSE_PASSWORD"] = "hunter2"
     try:
         record = autograde.grade(
@@ -142,6 +144,14 @@ def test_the_annotated_notebook_says_it_too(graded):
     assert "4 of 9 points" in notebook.cells[0].source
     remarks = [c.source for c in notebook.cells if c.source.startswith("> **Graded ·")]
     assert len(remarks) == 4 and "bits" in remarks[1]
+
+
+def test_an_endless_cell_is_interrupted_and_the_next_ones_run():
+    cells = [new_code_cell("while True:\n    pass", id="endless"), new_code_cell("1", id="next")]
+    with tempfile.TemporaryDirectory(dir=SHORT, ignore_cleanup_errors=True) as folder:
+        run = Sandbox(Path(folder), [], 6 * 2**30).run(new_notebook(cells=cells), 3, 400)
+    assert run.trouble == [] and run.replies["next"]["status"] == "ok"
+    assert run.replies["endless"]["ename"] == "CellTimeoutError"
 
 
 def test_the_kernel_gets_a_handful_of_variables_and_hides_only_what_it_can(tmp_path, monkeypatch):
