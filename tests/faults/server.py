@@ -254,14 +254,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._good(content)
 
-    def _403(self, content):
-        self._start(0, 403)
+    def _refuse(self, content):
+        self._start(0, int(self.path.split("/")[1]))
 
-    def _404(self, content):
-        self._start(0, 404)
-
-    def _503(self, content):
-        self._start(0, 503, Retry_After="120")
+    _403 = _404 = _503 = _refuse
 
     def _loop(self, content):
         self._start(0, 302, Location=self.path)

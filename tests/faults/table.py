@@ -146,18 +146,18 @@ def networks(place: Place):
     def unknown_names():
         return place.load("cifar10", place.new(), "http://mirror.invalid/")
 
-    def refusing():
-        with refusing_proxy(407) as url, mock.patch.dict(os.environ, https_proxy=url):
+    def behind(proxy):
+        with mock.patch.dict(os.environ, https_proxy=proxy):
             return place.load("cifar10", place.new(), "https://mirror.invalid/")
 
-    def dead_proxy():
-        with mock.patch.dict(os.environ, https_proxy="http://127.0.0.1:9"):
-            return place.load("cifar10", place.new(), "https://mirror.invalid/")
+    def refusing():
+        with refusing_proxy(407) as proxy:
+            return behind(proxy)
 
     yield "network: five mirrors, none of them answers", nobody_answers
     yield "network: the mirrors' names are unknown", unknown_names
     yield "network: the proxy wants a password", refusing
-    yield "network: the proxy is dead", dead_proxy
+    yield "network: the proxy is dead", lambda: behind("http://127.0.0.1:9")
 
 
 def clocks(place: Place):
@@ -302,21 +302,9 @@ def checkpoint_faults(place: Place):
         path.write_bytes(change(bytearray(content)))
         return path
 
-    def cut_off():
-        return go_on(changed(lambda content: content[:-100]))
-
-    def one_bit():
-        def flip(content):
-            content[len(content) // 2] ^= 1
-            return content
-
-        return go_on(changed(flip))
-
-    def another_model():
-        return go_on(changed(bytes), kind="plateau")
-
-    def another_recipe():
-        return go_on(changed(bytes), kind="workers")
+    def flip(content):
+        content[len(content) // 2] ^= 1
+        return content
 
     def another_dataset():
         fewer = kill_and_resume.images(200)
@@ -346,11 +334,11 @@ def checkpoint_faults(place: Place):
         end = (folder / "again").read_text() == (folder / "result").read_text()
         return Outcome(len(said), f"epoch {kept} kept", int(not end or not kept), said[:1])
 
-    yield "checkpoint: cut off", cut_off
-    yield "checkpoint: one bit changed", one_bit
-    yield "checkpoint: of another model", another_model
+    yield "checkpoint: cut off", lambda: go_on(changed(lambda content: content[:-100]))
+    yield "checkpoint: one bit changed", lambda: go_on(changed(flip))
+    yield "checkpoint: of another model", lambda: go_on(changed(bytes), kind="plateau")
     yield "checkpoint: of another dataset", another_dataset
-    yield "checkpoint: of another recipe", another_recipe
+    yield "checkpoint: of another recipe", lambda: go_on(changed(bytes), kind="workers")
     yield "checkpoint: a pickle that runs code", runs_code
     yield "checkpoint: the disk is full while it is saved", full_while_saving
 

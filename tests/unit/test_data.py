@@ -515,16 +515,13 @@ def test_command_fetch_list_verify_clear(served, store, monkeypatch, capsys):
     assert left == {"mnist.npz", "cache", "mnist.lock", "cifar10.lock"}
 
 
-def test_command_says_what_failed(store, capsys):
+def test_command_says_what_failed(store, monkeypatch, capsys):
     assert run_command("fetch", "mnist") == 1
     assert "[FAIL] MNIST: download failed" in capsys.readouterr().out
     assert run_command("verify", "mnist") == 1
     assert run_command("verify") == 0
     assert run_command("list", "imagenet") == 2
     assert "unknown dataset 'imagenet'" in capsys.readouterr().err
-
-
-def test_command_explains_a_wrong_setting(store, monkeypatch, capsys):
     monkeypatch.setenv("LABUTILS_DATA", "real")
     assert run_command("list") == 2
     assert "LABUTILS_DATA is 'real'; expected 'auto'" in capsys.readouterr().err

@@ -119,15 +119,10 @@ def test_damaged_cache_is_drawn_again(small, tmp_path, damage):
     elif damage == "pickle":
         np.savez(path, **{name: np.array([{}], object) for name in cache.NAMES}, fingerprint="")
     else:
-        content[len(content) // 2] ^= 1  # in the middle of the training images
-        path.write_bytes(
-            {
-                "empty": b"",
-                "cut": content[: len(content) // 2],
-                "bit": bytes(content),
-                "text": b"not an archive\n",
-            }[damage]
-        )
+        middle = len(content) // 2  # of the training images
+        content[middle] ^= 1
+        spoiled = {"empty": b"", "cut": content[:middle], "bit": content, "text": b"no archive\n"}
+        path.write_bytes(spoiled[damage])
     assert same(sample.sample(tmp_path), first)
     assert len(small) == 4, "the damage went unnoticed"
     assert same(sample.sample(tmp_path), first)
@@ -135,11 +130,9 @@ def test_damaged_cache_is_drawn_again(small, tmp_path, damage):
 
 
 def test_consistent_cache_of_another_version_is_drawn_again(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("PIL.__version__", "0.0")
-    first = sample.sample(tmp_path)
-    monkeypatch.undo()
-    monkeypatch.setattr(cache, "NUM_TRAIN", 60)
-    monkeypatch.setattr(cache, "NUM_TEST", 20)
+    with monkeypatch.context() as patch:
+        patch.setattr("PIL.__version__", "0.0")
+        first = sample.sample(tmp_path)
     before = (tmp_path / "drawn-cifar10.npz").read_bytes()
     assert same(sample.sample(tmp_path), first)
     assert (tmp_path / "drawn-cifar10.npz").read_bytes() != before

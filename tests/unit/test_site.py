@@ -130,45 +130,28 @@ def test_an_earlier_site_is_replaced_whole(folder, tmp_path):
     _run(folder, out)
     (folder / "solutions" / "02_second.ipynb").unlink()
     assert _run(folder, out) == 0
-    assert sorted(path.name for path in out.iterdir()) == [
-        "01_first.html",
-        "index.html",
-        "style.css",
-    ]
+    assert {path.name for path in out.iterdir()} == {"01_first.html", "index.html", "style.css"}
 
 
-def _no_notebook(folder):
-    for path in folder.rglob("*.ipynb"):
-        path.unlink()
-    return "no notebook"
+# What is said, and the text of the second notebook.
+BAD_NOTEBOOKS = {
+    "02_second": '{"cells": [',
+    "make solutions": nbformat.writes(_notebook(outputs=[])),
+    "heading": nbformat.writes(_notebook("No heading.")),
+    "frac": nbformat.writes(_notebook("# T\n\n$\\frac{1}$")),
+}
 
 
-def _broken_json(folder):
-    (folder / "solutions" / "02_second.ipynb").write_text('{"cells": [')
-    return "02_second"
-
-
-def _not_run(folder):
-    nbformat.write(_notebook(outputs=[]), folder / "solutions" / "02_second.ipynb")
-    return "make solutions"
-
-
-def _no_title(folder):
-    nbformat.write(_notebook("No heading."), folder / "solutions" / "02_second.ipynb")
-    return "heading"
-
-
-def _bad_formula(folder):
-    nbformat.write(_notebook("# T\n\n$\\frac{1}$"), folder / "solutions" / "02_second.ipynb")
-    return "frac"
-
-
-@pytest.mark.parametrize("damage", [_no_notebook, _broken_json, _not_run, _no_title, _bad_formula])
-def test_bad_input_is_named_and_the_earlier_site_stays(folder, tmp_path, capsys, damage):
+@pytest.mark.parametrize("word", [*BAD_NOTEBOOKS, "no notebook"])
+def test_bad_input_is_named_and_the_earlier_site_stays(folder, tmp_path, capsys, word):
     out = tmp_path / "site"
     _run(folder, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    word = damage(folder)
+    for path in folder.rglob("*.ipynb"):
+        if word not in BAD_NOTEBOOKS:
+            path.unlink()
+        elif path.stem == "02_second":
+            path.write_text(BAD_NOTEBOOKS[word], "utf-8")
     assert _run(folder, out) == 2
     said = capsys.readouterr().err
     assert word in said and "Traceback" not in said
