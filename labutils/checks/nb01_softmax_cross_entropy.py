@@ -4,16 +4,15 @@ The oracles are torch's own: ``torch.softmax``, ``torch.special.xlogy``, ``F.cro
 autograd.
 """
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, tensor
 
-from labutils.checks.frame.ask import Wrong, ask, expect_tensor
+from labutils.checks.frame.ask import Wrong, ask, expect_tensor, show
 from labutils.checks.judges.values import Values, compare
 
 NOTEBOOK = "01_softmax_cross_entropy"
@@ -60,6 +59,11 @@ softmax.probe(
 )
 softmax.probe(tensor([0.0, 1.0, 2.0], dtype=torch.float64), call="softmax of a float64 tensor")
 
+
+def _shifted(z: Tensor) -> Tensor:
+    return z - z.amax(-1, keepdim=True)
+
+
 softmax.mistake(
     "a softmax over the batch (dim=0)",
     "Your columns sum to 1, so it normalises over the batch. Each row is one sample: normalise "
@@ -70,18 +74,21 @@ softmax.mistake(
     "e^z divided by the sum over all samples",
     "Divide each row by its own sum: the whole tensor must not sum to 1, every row must.",
     lambda z: z.exp() / z.exp().sum(),
+    lambda z: _shifted(z).exp() / _shifted(z).exp().sum(),
 )
 softmax.mistake(
     "e^z divided by the row sums, laid out along the wrong dimension",
     "A sum drops its dimension, and broadcasting lines the rest up from the right: keep the "
     "dimension with keepdim=True.",
     lambda z: z.exp() / z.exp().sum(-1),
+    lambda z: _shifted(z).exp() / _shifted(z).exp().sum(-1),
 )
 softmax.mistake(
     "e^z, not normalised",
     "The exponential makes scores positive; to become probabilities they must still be divided "
     "by their sum.",
     lambda z: z.exp(),
+    lambda z: _shifted(z).exp(),
 )
 softmax.mistake(
     "the scores divided by their sum, without an exponential",
@@ -454,30 +461,42 @@ from_logits.mistake(
 
 
 @from_logits.then
-def _gradient(answer: Callable) -> None:
+def _gradients(answer: Callable) -> None:
     """The loss must be one that can be trained with."""
-    targets = tensor([0, 2])
     values = tensor([[0.0, 1.0, 2.0], [1.0, -1.0, 0.5]])
-    mine = values.clone().requires_grad_()
+    _gradient(
+        answer,
+        values,
+        "The value is right but its gradient is not: a part of it was detached from the graph, or "
+        "read with .item().",
+    )
+    _gradient(
+        answer,
+        1000 * values,
+        "The value is right, but its gradient is not: torch.where picks one of two values, and the "
+        "gradient goes through both branches, where 0 · inf is NaN. Shift by the row's maximum in "
+        "any case.",
+    )
+
+
+def _gradient(answer: Callable, values: Tensor, wrong: str) -> None:
+    targets = tensor([0, 2])
+    logits = values.clone().requires_grad_()
     hint = (
         "These logits require a gradient, as a model's do. Stay in torch from the logits to the "
         "loss, without changing them in place: .numpy() and in-place operations fail here."
     )
-    loss = expect_tensor(ask(answer, mine, targets, hint=hint), (), None, "The loss")
+    loss = expect_tensor(ask(answer, logits, targets, hint=hint), (), None, "The loss")
     if not loss.requires_grad:
         raise Wrong(
             "The loss is right, but it carries no gradient; expected one that can be trained with.",
             "Something cut the graph: .detach(), .item(), .data, no_grad(), torch.tensor(...) of a "
             "tensor, or a way through numpy.",
         )
-    (gradient,) = torch.autograd.grad(loss, mine, allow_unused=True)
-    compare(
-        torch.zeros_like(mine) if gradient is None else gradient,
-        _gradient_of_mean_loss(values, targets),
-        "The backward pass through your loss",
-        "The value is right but its gradient is not: a part of it was detached from the graph, or "
-        "read with .item().",
-    )
+    (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
+    gradient = torch.zeros_like(logits) if gradient is None else gradient
+    call = f"The backward pass through your loss of the logits {show(values)}"
+    compare(gradient, _gradient_of_mean_loss(values, targets), call, wrong)
 
 
 # --- cross_entropy_grad ---------------------------------------------------------------------
@@ -628,30 +647,14 @@ grad.mistake(
 
 @grad.then
 def _by_formula(answer: Callable) -> str | None:
-    with _watched_autograd() as used:
+    with (
+        mock.patch.object(torch.autograd, "grad", wraps=torch.autograd.grad) as grad_,
+        mock.patch.object(torch.autograd, "backward", wraps=torch.autograd.backward) as backward,
+    ):
         ask(answer, tensor([[0.0, 1.0], [2.0, 1.0]]), tensor([0, 1]))
-    if used:
+    if grad_.called or backward.called:
         return "Right. But autograd did the work; the formula was asked for. Try it by hand too."
     return None
-
-
-@contextlib.contextmanager
-def _watched_autograd() -> Iterator[list]:
-    """Return a list that is filled when autograd's engine is asked for a gradient."""
-    used = []
-
-    def watch(function):
-        def call(*args, **kwargs):
-            used.append(function)
-            return function(*args, **kwargs)
-
-        return call
-
-    with (
-        mock.patch.object(torch.autograd, "grad", watch(torch.autograd.grad)),
-        mock.patch.object(torch.autograd, "backward", watch(torch.autograd.backward)),
-    ):
-        yield used
 
 
 EXERCISES = [softmax, cross_entropy, from_logits, grad]

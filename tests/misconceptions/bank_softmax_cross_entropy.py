@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .bank import Bank
+from .mutants import Text, mutants
 
 # --- softmax --------------------------------------------------------------------------------
 
@@ -17,13 +18,6 @@ softmax = Bank("softmax")
 @softmax.blank
 def softmax_stub(z):
     raise NotImplementedError
-
-
-@softmax.right
-def softmax_by_the_book(z):
-    shifted = z - z.max(dim=-1, keepdim=True).values
-    e = torch.exp(shifted)
-    return e / e.sum(dim=-1, keepdim=True)
 
 
 @softmax.right
@@ -68,92 +62,42 @@ def softmax_with_a_small_epsilon(z):
     return e / (e.sum(-1, keepdim=True) + 1e-12)
 
 
-@softmax.wrong("over the batch")
-def softmax_over_dim_0(z):
-    e = torch.exp(z - z.amax(0))
-    return e / e.sum(0)
-
-
-@softmax.wrong("the whole tensor must not sum to 1")
-def softmax_over_everything(z):
-    e = torch.exp(z - z.max())
-    return e / e.sum()
-
-
-@softmax.wrong("broadcasting")
-def softmax_without_keepdim(z):
-    e = torch.exp(z)
-    return e / e.sum(-1)
-
-
-@softmax.wrong("not one maximum for the whole tensor")
-def softmax_with_one_maximum(z):
-    e = torch.exp(z - z.max())
-    return e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("subtracting the mean")
-def softmax_with_the_mean(z):
-    e = torch.exp(z - z.mean(-1, keepdim=True))
-    return e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("one exponential, one division")
-def softmax_of_half_the_scores(z):
-    e = torch.exp(z / 2)
-    return e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("base e")
-def softmax_base_2(z):
-    powers = torch.exp2(z)
-    return torch.stack([row / sum(row) for row in powers])
-
-
-@softmax.wrong("in-place")
-def softmax_in_place(z):
-    z -= z.amax(-1, keepdim=True)
-    z.exp_()
-    return z / z.sum(-1, keepdim=True)
-
-
-@softmax.wrong("stay in torch")
-def softmax_returns_numpy(z):
-    e = np.exp(z.numpy())
-    return e / e.sum(-1, keepdims=True)
-
-
-@softmax.wrong("dtype of its argument")
-def softmax_in_single_precision(z):
-    return torch.softmax(z.float(), -1)
-
-
-@softmax.wrong("`return`")
-def softmax_without_return(z):
-    e = torch.exp(z - z.amax(-1, keepdim=True))
-    e / e.sum(-1, keepdim=True)
-
-
-@softmax.wrong("max, min, sort and topk with a dim give two results")
-def subtracts_both_results_of_max(z):
-    z = z - torch.max(z, dim=-1, keepdim=True)
-    e = torch.exp(z)
+SOFTMAX = Text(
+    """
+def softmax(z):
+    shifted = z - z.max(dim=-1, keepdim=True).values
+    e = torch.exp(shifted)
     return e / e.sum(dim=-1, keepdim=True)
-
-
-@softmax.wrong("Functions of the module math")
-def one_number_at_a_time(z):
-    return torch.tensor([math.exp(v) / sum(math.exp(u) for u in z) for v in z])
-
-
-@softmax.wrong("numpy's functions stumble")
-def with_numpy_on_a_tensor(z):
-    return np.exp(z) / np.sum(np.exp(z))
-
-
-@softmax.wrong("only builds the layer")
-def the_layer_itself(z):
-    return nn.Softmax(z)
+""",
+    math=math,
+)
+SHIFT, SUM = "z.max(dim=-1, keepdim=True).values", "e.sum(dim=-1, keepdim=True)"
+softmax.right(SOFTMAX())
+mutants(
+    softmax,
+    SOFTMAX,
+    ("over the batch", "dim=-1", "dim=0"),
+    ("count from the end", "dim=-1", "dim=1"),
+    ("the whole tensor must not sum to 1", SUM, "e.sum()"),
+    ("broadcasting", SUM, "e.sum(dim=-1)"),
+    ("still be divided by their sum", f" / {SUM}", ""),
+    ("minus too many", "exp(shifted)", "exp(-shifted)"),
+    ("base e", "exp(shifted)", "exp2(shifted)"),
+    ("one exponential, one division", "exp(shifted)", "exp(shifted / 2)"),
+    ("overflows to inf", f" - {SHIFT}", ""),
+    ("not one maximum for the whole tensor", SHIFT, "z.max()"),
+    ("same number for the whole row", SHIFT, "z.max(dim=0).values"),
+    ("subtracting the mean", SHIFT, "z.mean(dim=-1, keepdim=True)"),
+    ("did you clip", f"z - {SHIFT}", "z.clamp(-80, 80)"),
+    ("in-place", "shifted = z -", "shifted = z\nshifted -="),
+    ("stay in torch", "return e", "e = e.numpy()\nreturn e", SUM, "e.sum(-1, keepdims=True)"),
+    ("dtype of its argument", "exp(shifted)", "exp(shifted.float())"),
+    ("`return`", "return e", "e = e"),
+    ("max, min, sort and topk with a dim give two results", ".values", ""),
+    ("Functions of the module math", "torch.exp", "math.exp"),
+    ("numpy's functions stumble", "torch.exp", "np.exp", SUM, "np.sum(e)"),
+    ("only builds the layer", f"e / {SUM}", "nn.Softmax(z)"),
+)
 
 
 # --- cross_entropy --------------------------------------------------------------------------
@@ -164,12 +108,6 @@ cross_entropy = Bank("cross_entropy")
 @cross_entropy.blank
 def cross_entropy_stub(p, q):
     raise NotImplementedError
-
-
-@cross_entropy.right
-def cross_entropy_masked(p, q):
-    keep = p > 0
-    return -(p[keep] * torch.log(q[keep])).sum()
 
 
 @cross_entropy.right
@@ -211,87 +149,36 @@ def cross_entropy_numpy(p, q):
     return torch.as_tensor(-(a * logs).sum())
 
 
-@cross_entropy.wrong("first argument p holds")
-def cross_entropy_swapped(p, q):
-    return -torch.xlogy(q, p).sum()
-
-
-@cross_entropy.wrong("weigh -log q of each class")
-def cross_entropy_perplexity(p, q):
-    return torch.exp(-(p * q.log()).sum())
-
-
-@cross_entropy.wrong("0 · log 0")
-def cross_entropy_by_a_product(p, q):
-    return -p.dot(q.log())
-
-
-@cross_entropy.wrong("leave out entries by p, not by q")
-def cross_entropy_masked_by_q(p, q):
-    keep = q > 0
-    return -(p[keep] * q[keep].log()).sum()
-
-
-@cross_entropy.wrong("counts bits")
-def cross_entropy_bits(p, q):
-    total = 0
-    for a, b in zip(p, q, strict=True):
-        total = total - a * math.log2(b)
-    return total
-
-
-@cross_entropy.wrong("(or a clamp) hides that")
-def cross_entropy_clamped(p, q):
-    return -(p * q.clamp(min=1e-12).log()).sum()
-
-
-@cross_entropy.wrong("makes the cross-entropy infinite")
-def cross_entropy_nan_to_num(p, q):
-    return -torch.nan_to_num(p * q.log()).sum()
-
-
-@cross_entropy.wrong("same entries of both")
-def cross_entropy_masks_only_q(p, q):
-    return -(p * q[p > 0].log()).sum()
-
-
-@cross_entropy.wrong("minus the entropy of p")
-def cross_entropy_kl(p, q):
-    return (p * (p / q).log()).sum()
-
-
-@cross_entropy.wrong("one-hot p only")
-def cross_entropy_hard(p, q):
-    label = p.max(dim=0).indices
-    return F.nll_loss(torch.log(q)[None], label[None])
-
-
-@cross_entropy.wrong("yes/no questions")
-def cross_entropy_binary(p, q):
-    return -(p * q.log() + (1 - p) * (1 - q).log()).sum()
-
-
-@cross_entropy.wrong("stay in torch")
-def cross_entropy_item(p, q):
-    return -torch.xlogy(p, q).sum().item()
-
-
-@cross_entropy.wrong("keep no dimension")
-def cross_entropy_keeps_a_dimension(p, q):
-    return -torch.xlogy(p, q).sum(dim=-1, keepdim=True)
-
-
-@cross_entropy.wrong("in-place")
-def cross_entropy_in_place(p, q):
-    q[p == 0] = 1
-    return -(p * q.log()).sum()
-
-
-@cross_entropy.wrong("one True or False")
-def asks_the_whole_tensor_at_once(p, q):
-    if p == 0:
-        return torch.tensor(0.0)
-    return -(p * torch.log(q)).sum()
+CROSS_ENTROPY = Text("""
+def cross_entropy(p, q):
+    keep = p > 0
+    terms = p[keep] * torch.log(q[keep])
+    return -terms.sum()
+""")
+LOG, KEEP = "torch.log(q[keep])", "keep = p > 0"
+cross_entropy.right(CROSS_ENTROPY())
+mutants(
+    cross_entropy,
+    CROSS_ENTROPY,
+    ("first argument p holds", "p[keep] * torch.log(q[keep])", "q[keep] * torch.log(p[keep])"),
+    ("the minus in front makes", "-terms", "terms"),
+    ("two things are missing", "-terms.sum()", "terms"),
+    ("counts bits", "log(", "log2("),
+    ("never looks at the prediction", "log(q", "log(p"),
+    ("minus the entropy of p", LOG, "torch.log(q[keep] / p[keep])"),
+    ("one-hot p only", "p > 0", "p == p.max()", "p[keep] * ", ""),
+    ("yes/no questions", LOG, f"{LOG} + (1 - p[keep]) * torch.log(1 - q[keep])"),
+    ("0 · log 0", "p > 0", "p >= 0"),
+    ("(or a clamp) hides that", "(q[keep])", "(q[keep].clamp(min=1e-12))"),
+    ("makes the cross-entropy infinite", "-terms", "-terms.nan_to_num()"),
+    ("leave out entries by p, not by q", "p > 0", "q > 0"),
+    ("same entries of both", "p[keep] *", "p *"),
+    ("weigh -log q of each class", "-terms.sum()", "torch.exp(-terms.sum())"),
+    ("stay in torch", ".sum()", ".sum().item()"),
+    ("keep no dimension", ".sum()", ".sum(dim=0, keepdim=True)"),
+    ("in-place", KEEP, f"{KEEP}\nq[~keep] = 1"),
+    ("one True or False", KEEP, f"if p == 0:\n    return p.sum()\n{KEEP}"),
+)
 
 
 # --- cross_entropy_from_logits --------------------------------------------------------------
@@ -323,17 +210,6 @@ def from_logits_one_hot(logits, targets):
 
 
 @from_logits.right
-def from_logits_by_hand(x, t):
-    m = x.max(dim=1, keepdim=True)[0].detach()
-    z = x - m
-    log_p = z - z.exp().sum(1, keepdim=True).log()
-    total = 0
-    for i in range(x.size(0)):
-        total = total - log_p[i, t[i]]
-    return total / x.size(0)
-
-
-@from_logits.right
 def from_logits_module(logits, targets, criterion=None):
     return (criterion or nn.CrossEntropyLoss())(logits, targets)
 
@@ -349,115 +225,46 @@ def from_logits_nll(logits, targets):
     return F.nll_loss(F.log_softmax(logits, dim=1), targets)
 
 
-@from_logits.wrong("apply it once")
-def from_logits_double_softmax(logits, targets):
-    probabilities = nn.Softmax(dim=1)(logits)
-    return nn.CrossEntropyLoss()(probabilities, targets)
-
-
-@from_logits.wrong("over the samples of the batch")
-def from_logits_over_batch(logits, targets):
-    e = torch.exp(logits)
-    p = e / e.sum(0)
-    return sum(-torch.log(p[i, t]) for i, t in enumerate(targets)) / len(targets)
-
-
-@from_logits.wrong("then the mean over the rows")
-def from_logits_perplexity(logits, targets):
-    return F.cross_entropy(logits, targets).exp()
-
-
-@from_logits.wrong("one loss for each sample")
-def from_logits_keeps_a_dimension(logits, targets):
-    losses = F.cross_entropy(logits, targets, reduction="none")
-    return losses.mean(dim=0, keepdim=True)
-
-
-@from_logits.wrong("the logarithm is infinite")
-def from_logits_log_of_softmax(logits, targets):
-    p = torch.softmax(logits, dim=1)
-    return -torch.log(p[torch.arange(len(targets)), targets]).mean()
-
-
-@from_logits.wrong("maximum for the whole batch")
-def from_logits_one_maximum(logits, targets):
-    largest = torch.max(logits)
-    log_sum_exp = largest + (logits - largest).exp().sum(dim=1).log()
-    return (log_sum_exp - logits.gather(1, targets[:, None])[:, 0]).mean()
-
-
-@from_logits.wrong("counts the zeros too")
-def from_logits_mean_over_everything(logits, targets):
-    y = F.one_hot(targets, logits.shape[1])
-    return -(y * logits.log_softmax(1)).mean()
-
-
-@from_logits.wrong("add the maximum back")
-def from_logits_shift_not_taken_back(logits, targets):
-    largest = logits.amax(-1, keepdim=True)
-    log_sum_exp = (logits - largest).exp().sum(-1).log()
-    return (log_sum_exp - logits[torch.arange(len(targets)), targets]).mean()
-
-
-@from_logits.wrong("lines up with the columns")
-def from_logits_shift_without_keepdim(logits, targets):
-    largest = logits.amax(-1)
-    log_sum_exp = (logits - largest).exp().sum(-1).log() + largest
-    return (log_sum_exp - logits[torch.arange(len(targets)), targets]).mean()
-
-
-@from_logits.wrong("squared errors")
-def from_logits_mse(logits, targets):
-    y = F.one_hot(targets, logits.shape[1]).float()
-    return ((logits.softmax(1) - y) ** 2).mean()
-
-
-@from_logits.wrong("caps the loss")
-def from_logits_epsilon(logits, targets):
-    p = torch.softmax(logits, dim=1)
-    return -torch.log(p[torch.arange(len(targets)), targets] + 1e-8).mean()
-
-
-@from_logits.wrong("something cut the graph")
-def from_logits_detached(logits, targets):
-    return F.cross_entropy(logits.detach(), targets)
-
-
-@from_logits.wrong("detached from the graph")
-def from_logits_half_detached(logits, targets):
-    normaliser = torch.logsumexp(logits, 1).detach()
-    return (normaliser - logits.gather(1, targets[:, None]).squeeze(1)).mean()
-
-
-@from_logits.wrong(".numpy() and in-place")
-def from_logits_numpy(logits, targets):
-    a = logits.numpy()
-    a = a - a.max(1, keepdims=True)
-    log_p = a - np.log(np.exp(a).sum(1, keepdims=True))
-    return torch.as_tensor(-log_p[np.arange(len(a)), targets.numpy()].mean())
-
-
-@from_logits.wrong("stay in torch")
-def from_logits_item(logits, targets):
-    return F.cross_entropy(logits, targets).item()
-
-
-@from_logits.wrong("written as a fixed number")
-def from_logits_fixed_size(logits, targets):
-    y = torch.eye(3)[targets]
-    return -(y * logits.log_softmax(1)).sum() / 3
-
-
-@from_logits.wrong("caller's own data")
-def from_logits_in_place(logits, targets):
-    logits -= logits.amax(1, keepdim=True)
-    return F.cross_entropy(logits, targets)
-
-
-@from_logits.wrong("one of the two parts was divided by N")
-def divides_one_part_only(logits, targets):
-    n = logits.shape[0]
-    return torch.logsumexp(logits, -1).sum() - logits[torch.arange(n), targets].sum() / n
+FROM_LOGITS = Text("""
+def cross_entropy_from_logits(logits, targets):
+    n = len(targets)
+    largest = logits.max(dim=1, keepdim=True).values
+    log_sum_exp = largest + torch.log(torch.exp(logits - largest).sum(dim=1, keepdim=True))
+    log_p = logits - log_sum_exp
+    return -log_p[torch.arange(n), targets].mean()
+""")
+BEGIN, PICK, LOG_P = "n = len(targets)", "[torch.arange(n), targets]", "logits - log_sum_exp"
+RETURN = f"-log_p{PICK}.mean()"
+from_logits.right(FROM_LOGITS())
+mutants(
+    from_logits,
+    FROM_LOGITS,
+    ("apply it once", RETURN, "nn.CrossEntropyLoss()(torch.exp(log_p), targets)"),
+    ("over the samples of the batch", "dim=1", "dim=0"),
+    ("a sum grows with the batch", ".mean()", ".sum()"),
+    ("counts the zeros too", f"{PICK}.mean()", f"{PICK}.sum() / logits.numel()"),
+    ("add the maximum back", "largest + ", ""),
+    ("one of the two parts was divided by N", RETURN, f"log_sum_exp.sum() - logits{PICK}.mean()"),
+    ("n×n numbers", PICK, "[:, targets]"),
+    ("believed or not", PICK, ".max(dim=1).values"),
+    ("squared errors", RETURN, "((log_p.exp() - F.one_hot(targets, logits.shape[1])) ** 2).mean()"),
+    ("then the mean over the rows", RETURN, f"torch.exp({RETURN})"),
+    ("one loss for each sample", ".mean()", ".mean(dim=0, keepdim=True)"),
+    ("inf/inf is NaN", LOG_P, "torch.log(logits.exp() / logits.exp().sum(dim=1, keepdim=True))"),
+    ("the logarithm is infinite", LOG_P, "torch.log(torch.softmax(logits, dim=1))"),
+    ("caps the loss", LOG_P, "torch.log(torch.softmax(logits, dim=1) + 1e-8)"),
+    ("maximum for the whole batch", "logits.max(dim=1, keepdim=True).values", "logits.max()"),
+    ("something cut the graph", "-log_p", "-log_p.detach()"),
+    ("detached from the graph", LOG_P, "logits - log_sum_exp.detach()"),
+    ("through both branches", f"log_p = {LOG_P}",
+     "plain = logits.exp().sum(1, keepdim=True).log()",
+     "return -log_p", "log_p = logits - torch.where(largest.abs() > 80, log_sum_exp, plain)\n"
+     "return -log_p"),
+    (".numpy() and in-place", BEGIN, f"{BEGIN}\nlogits = torch.from_numpy(logits.numpy())"),
+    ("caller's own data", BEGIN, f"{BEGIN}\nlogits -= logits.mean()"),
+    ("stay in torch", ".mean()", ".mean().item()"),
+    ("written as a fixed number", "arange(n)", "arange(3)"),
+)  # fmt: skip
 
 
 # --- cross_entropy_grad ---------------------------------------------------------------------
@@ -474,14 +281,6 @@ def grad_stub(logits, targets):
 def grad_one_hot(logits, targets):
     p = torch.softmax(logits, dim=1)
     return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
-
-
-@grad.right
-def grad_index(logits, targets):
-    g = logits.softmax(-1)
-    g[torch.arange(len(targets)), targets] -= 1
-    g /= len(targets)
-    return g
 
 
 @grad.right
@@ -528,11 +327,37 @@ def grad_row_by_row(logits, targets):
     return torch.stack(rows)
 
 
-@grad.wrong("factor 1/n")
-def grad_of_the_sum(logits, targets):
-    z = logits.clone().requires_grad_()
-    F.cross_entropy(z, targets, reduction="sum").backward()
-    return z.grad
+GRAD = Text("""
+def cross_entropy_grad(logits, targets):
+    n, k = logits.shape
+    e = torch.exp(logits - logits.max(dim=1, keepdim=True).values)
+    g = e / e.sum(dim=1, keepdim=True)
+    g[torch.arange(n), targets] -= 1
+    return g / n
+""")
+LARGEST, MINUS = "logits.max(dim=1, keepdim=True).values", "g[torch.arange(n), targets] -= 1"
+grad.right(GRAD())
+mutants(
+    grad,
+    GRAD,
+    ("factor 1/n", "g / n", "g"),
+    ("not the other way round", "g / n", "-g / n"),
+    ("the target's part is missing", MINUS, ""),
+    ("not averaged", "g / n", "g / (n * k)"),
+    ("do not sum over the samples", "g / n", "g.mean(dim=0)"),
+    ("runs over the samples", "dim=1", "dim=0"),
+    ("[:, targets] touches", "torch.arange(n), targets", ":, targets"),
+    ("the first index is the sample", "torch.arange(n), targets", "targets, torch.arange(n)"),
+    ("the formula: softmax minus", "torch.exp(logits", "torch.exp2(logits"),
+    ("every logit gets its own", "g / n", "(g / n).flatten()"),
+    ("overflows to nan", f" - {LARGEST}", ""),
+    ("maximum for the whole batch", LARGEST, "logits.max()"),
+    ("in-place", "e = torch.exp(logits -", "logits -=", "values)", "values\ne = torch.exp(logits)"),
+    ("written as a fixed number", "g / n", "g / 3"),
+    ("dtype of its argument", "g / n", "(g / n).float()"),
+    ("it stops at the largest target", MINUS, "g -= F.one_hot(targets)"),
+    ("that name", "n, k = logits.shape", "return cross_entropy_grad(logits, targets)"),
+)
 
 
 @grad.wrong("derivative by the probabilities")
@@ -540,77 +365,3 @@ def grad_stops_at_the_probabilities(logits, targets):
     p = logits.softmax(1).requires_grad_()
     F.nll_loss(p.log(), targets).backward()
     return p.grad
-
-
-@grad.wrong("the formula: softmax minus")
-def grad_with_sigmoids(logits, targets):
-    return (torch.sigmoid(logits) - F.one_hot(targets, logits.shape[1])) / len(logits)
-
-
-@grad.wrong("every logit gets its own")
-def grad_flat(logits, targets):
-    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])).flatten() / len(logits)
-
-
-@grad.wrong("maximum for the whole batch")
-def grad_one_maximum(logits, targets):
-    e = torch.exp(logits - torch.max(logits))
-    p = e / e.sum(dim=1, keepdim=True)
-    p[torch.arange(len(targets)), targets] -= 1
-    return p / len(targets)
-
-
-@grad.wrong("do not sum over the samples")
-def grad_summed(logits, targets):
-    return (logits.softmax(1) - F.one_hot(targets, logits.shape[1])).mean(0)
-
-
-@grad.wrong("runs over the samples")
-def grad_over_batch(logits, targets):
-    g = torch.exp(logits) / torch.exp(logits).sum(dim=0)
-    for i, t in enumerate(targets):
-        g[i, t] -= 1
-    return g / len(targets)
-
-
-@grad.wrong("[:, targets] touches")
-def grad_every_column(logits, targets):
-    g = logits.softmax(1)
-    g[:, targets] -= 1
-    return g / len(logits)
-
-
-@grad.wrong("the first index is the sample")
-def grad_transposed_index(logits, targets):
-    g = logits.softmax(1)
-    for i, t in enumerate(targets.tolist()):
-        g[t, i] = g[t, i] - 1
-    return g / len(targets)
-
-
-@grad.wrong("in-place")
-def grad_in_place(logits, targets):
-    logits -= logits.amax(1, keepdim=True)
-    p = logits.exp() / logits.exp().sum(1, keepdim=True)
-    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
-
-
-@grad.wrong("written as a fixed number")
-def grad_fixed_size(logits, targets):
-    return (logits.softmax(1) - torch.eye(3)[targets]) / 3
-
-
-@grad.wrong("dtype of its argument")
-def grad_in_single_precision(logits, targets):
-    p = logits.float().softmax(1)
-    return (p - F.one_hot(targets, logits.shape[1])) / len(logits)
-
-
-@grad.wrong("that name")
-def grad_calls_itself(logits, targets):
-    return grad_calls_itself(logits, targets)
-
-
-@grad.wrong("it stops at the largest target")
-def one_hot_without_the_number_of_classes(logits, targets):
-    return (torch.softmax(logits, -1) - F.one_hot(targets)) / len(logits)
