@@ -626,7 +626,10 @@ local_response_norm.mistake(
 local_response_norm.mistake(
     "what the default arguments give",
     "The numbers 5, 1e-4, 0.75 or 2 are written into the formula: use the arguments.",
-    lambda x, *args, **kwargs: F.local_response_norm(x, 5, 1e-4, 0.75, 2.0),
+    lambda x, *_, **__: F.local_response_norm(x, 5, 1e-4, 0.75, 2.0),
+    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, 5, alpha, beta, k),
+    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, 1e-4, beta, k),
+    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, alpha, 0.75, k),
 )
 local_response_norm.mistake(
     "normalised over neighbouring pixels",

@@ -8,124 +8,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from .bank import Bank
+from .mutants import Text, mutants
 
 # --- conv_output_size -----------------------------------------------------------------------
 
 conv_output_size = Bank("conv_output_size")
 
 
-def demand_room(size, kernel_size, padding):
-    if kernel_size > size + 2 * padding:
-        raise ValueError("the filter does not fit")
-
-
 @conv_output_size.blank
 def conv_output_size_stub(size, kernel_size, stride=1, padding=0):
     raise NotImplementedError("write conv_output_size")
-
-
-@conv_output_size.wrong("+ 1 is missing")
-def counts_the_steps(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    place, steps = kernel_size + stride, 0
-    while place <= size + 2 * padding:
-        place, steps = place + stride, steps + 1
-    return steps
-
-
-@conv_output_size.wrong("padding does not enter")
-def counts_inside_the_picture(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    return len(range(0, size - kernel_size + 1, stride))
-
-
-@conv_output_size.wrong("counted once")
-def pads_on_the_right_only(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    row = F.pad(torch.zeros(size), (0, padding))
-    return len(row.unfold(0, kernel_size, stride))
-
-
-@conv_output_size.wrong("stride does not enter")
-def takes_every_place(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    return F.conv1d(
-        torch.zeros(1, 1, size), torch.zeros(1, 1, kernel_size), padding=padding
-    ).numel()
-
-
-@conv_output_size.wrong("this filter fits")
-def knows_no_padding(size, kernel_size, stride=1, padding=0):
-    if padding:
-        raise ValueError("not supported")
-    return (size - kernel_size) // stride + 1
-
-
-@conv_output_size.wrong("slide the filter by hand")
-def gives_the_area(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    return ((size - kernel_size + 2 * padding) // stride + 1) ** 2
-
-
-@conv_output_size.wrong("it is no error")
-def refuses_a_remainder(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    steps, rest = divmod(size - kernel_size + 2 * padding, stride)
-    if rest:
-        raise ValueError("the stride does not fit")
-    return steps + 1
-
-
-@conv_output_size.wrong("to the nearest whole number")
-def rounds_to_the_nearest(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    return round((size - kernel_size + 2 * padding) / stride) + 1
-
-
-@conv_output_size.wrong('"same" padding')
-def as_in_keras(size, kernel_size, stride=1, padding=0):
-    demand_room(size, kernel_size, padding)
-    return -(-size // stride)
-
-
-@conv_output_size.wrong("fits: at one place")
-def refuses_an_exact_fit(size, kernel_size, stride=1, padding=0):
-    if kernel_size >= size + 2 * padding:
-        raise ValueError("the filter does not fit")
-    return (size - kernel_size + 2 * padding) // stride + 1
-
-
-@conv_output_size.wrong("padded picture: padding on both sides makes room")
-def compares_with_the_bare_picture(size, kernel_size, stride=1, padding=0):
-    if kernel_size > size:
-        raise ValueError("the filter does not fit")
-    return (size - kernel_size + 2 * padding) // stride + 1
-
-
-@conv_output_size.wrong("fits nowhere")
-def raises_nothing(size, kernel_size, stride=1, padding=0):
-    return (size - kernel_size + 2 * padding) // stride + 1
-
-
-@conv_output_size.wrong("before you divide")
-def looks_at_the_rounded_result(size, kernel_size, stride=1, padding=0):
-    result = int((size - kernel_size + 2 * padding) / stride) + 1
-    if result <= 0:
-        raise ValueError("the filter does not fit")
-    return result
-
-
-@conv_output_size.wrong("raised, not returned")
-def returns_the_error(size, kernel_size, stride=1, padding=0):
-    if kernel_size > size + 2 * padding:
-        return ValueError("the filter does not fit")
-    return (size - kernel_size + 2 * padding) // stride + 1
-
-
-@conv_output_size.wrong("has to be a ValueError")
-def raises_another_error(size, kernel_size, stride=1, padding=0):
-    assert kernel_size <= size + 2 * padding, "the filter does not fit"
-    return (size - kernel_size + 2 * padding) // stride + 1
 
 
 @conv_output_size.right
@@ -141,14 +33,6 @@ def by_floor(size, kernel_size, stride=1, padding=0):
     if room < 0:
         raise ValueError
     return np.floor(room / stride + 1)
-
-
-@conv_output_size.right
-def by_counting(n, k, stride=1, padding=0):
-    places = len(range(-padding, n + padding - k + 1, stride))
-    if places == 0:
-        raise ValueError("no place for the filter")
-    return places
 
 
 @conv_output_size.right
@@ -168,6 +52,36 @@ def by_tensor(size, kernel_size, stride=1, padding=0, dilation=1):
     if reach > size + 2 * padding:
         raise ValueError("too large")
     return torch.as_tensor(result)
+
+
+CONV_OUTPUT_SIZE = Text("""
+def conv_output_size(size, kernel_size, stride=1, padding=0):
+    if kernel_size > size + 2 * padding:
+        raise ValueError("the filter does not fit")
+    places = range(-padding, size + padding - kernel_size + 1, stride)
+    return len(places)
+""")
+TOO_LARGE, STEPS = "kernel_size > size + 2 * padding", "(size - kernel_size + 2 * padding) / stride"
+conv_output_size.right(CONV_OUTPUT_SIZE())
+mutants(
+    conv_output_size,
+    CONV_OUTPUT_SIZE,
+    ("+ 1 is missing", "len(places)", "len(places) - 1"),
+    ("padding does not enter", "range(-padding, size + padding", "range(0, size"),
+    ("counted once", "range(-padding", "range(0"),
+    ("stride does not enter", ", stride)", ")"),
+    ("to the nearest whole number", "len(places)", f"round({STEPS}) + 1"),
+    ('"same" padding', "len(places)", "len(range(0, size, stride))"),
+    ("slide the filter by hand", "len(places)", "len(places) ** 2"),
+    ("this filter fits", "if kernel_size", "if padding:\n    raise ValueError\nif kernel_size"),
+    ("it is no error", "places =", f"if {STEPS} % 1:\n    raise ValueError\nplaces ="),
+    ("fits: at one place", "> size", ">= size"),
+    ("padded picture: padding on both sides makes room", TOO_LARGE, "kernel_size > size"),
+    ("fits nowhere", TOO_LARGE, "False"),
+    ("before you divide", TOO_LARGE, f"int({STEPS}) < 0", "len(places)", f"int({STEPS}) + 1"),
+    ("raised, not returned", "raise", "return"),
+    ("has to be a ValueError", "raise ValueError", "raise IndexError"),
+)
 
 
 # --- alexnet_shapes -------------------------------------------------------------------------
@@ -347,316 +261,9 @@ def linear_layers_as_convolutions():
     return tuple((name, np.array(shape)) for name, shape in rows)
 
 
-# --- AlexNet --------------------------------------------------------------------------------
-
-AlexNetBank = Bank("AlexNet")
-
-
-class Linear(nn.Linear):
-    """nn.Linear without drawing its weights: the check lays its own in, and time is short."""
-
-    def reset_parameters(self):
-        nn.init.zeros_(self.bias)
-
-
-class Base(nn.Module):
-    """The lecture's network; the answers below change a part of it."""
-
-    layers = {
-        "conv1": lambda n: nn.Conv2d(3, 96, 11, stride=4),
-        "conv2": lambda n: nn.Conv2d(96, 256, 5, padding=2),
-        "conv3": lambda n: nn.Conv2d(256, 384, 3, padding=1),
-        "conv4": lambda n: nn.Conv2d(384, 384, 3, padding=1),
-        "conv5": lambda n: nn.Conv2d(384, 256, 3, padding=1),
-        "pool": lambda n: nn.MaxPool2d(3, 2),
-        "norm": lambda n: nn.LocalResponseNorm(5, k=2.0),
-        "drop": lambda n: nn.Dropout(0.5),
-        "fc6": lambda n: Linear(256 * 6 * 6, 4096),
-        "fc7": lambda n: Linear(4096, 4096),
-        "fc8": lambda n: Linear(4096, n),
-    }
-    other = {}
-
-    def __init__(self, num_classes=1000):
-        super().__init__()
-        for name, make in (self.layers | self.other).items():
-            setattr(self, name, make(num_classes))
-
-    def block1(self, x):
-        return self.norm(self.pool(F.relu(self.conv1(x))))
-
-    def block2(self, x):
-        return self.norm(self.pool(F.relu(self.conv2(x))))
-
-    def block3(self, x):
-        x = F.relu(self.conv3(x))
-        x = F.relu(self.conv4(x))
-        return self.pool(F.relu(self.conv5(x)))
-
-    def head(self, x):
-        x = self.drop(F.relu(self.fc6(x)))
-        x = self.drop(F.relu(self.fc7(x)))
-        return self.fc8(x)
-
-    def forward(self, x):
-        x = self.block3(self.block2(self.block1(x)))
-        return self.head(torch.flatten(x, 1))
-
-
-@AlexNetBank.blank
-class Stub(nn.Module):
-    def __init__(self, num_classes=1000):
-        super().__init__()
-        raise NotImplementedError("define the layers")
-
-    def forward(self, x):
-        raise NotImplementedError("run the layers")
-
-
-@AlexNetBank.blank
-class BlankForward(Base):
-    def forward(self, x):
-        raise NotImplementedError("run the layers")
-
-
-@AlexNetBank.wrong("the number of parameters does not miss it")
-class OneNormalisation(Base):
-    def block2(self, x):
-        return self.pool(F.relu(self.conv2(x)))
-
-
-@AlexNetBank.wrong("it is not the number of channels")
-class NormalisationOverAllChannels(Base):
-    def block1(self, x):
-        return F.local_response_norm(self.pool(F.relu(self.conv1(x))), 96)
-
-    def block2(self, x):
-        return F.local_response_norm(self.pool(F.relu(self.conv2(x))), 256)
-
-
-@AlexNetBank.wrong("three years younger")
-class BatchNormalisation(Base):
-    other = {"bn1": lambda n: nn.BatchNorm2d(96), "bn2": lambda n: nn.BatchNorm2d(256)}
-
-    def block1(self, x):
-        return self.bn1(self.pool(F.relu(self.conv1(x))))
-
-    def block2(self, x):
-        return self.bn2(self.pool(F.relu(self.conv2(x))))
-
-
-@AlexNetBank.wrong("and FC6 and FC7: without it")
-class NoReLUInTheHead(Base):
-    def head(self, x):
-        return self.fc8(self.drop(self.fc7(self.drop(self.fc6(x)))))
-
-
-@AlexNetBank.wrong("alexnet's pools overlap")
-class PoolsWithoutOverlap(Base):
-    other = {"pool": lambda n: nn.MaxPool2d(2, 2)}
-
-
-@AlexNetBank.wrong("follows CONV1, CONV2 and CONV5")
-class LastPoolForgotten(Base):
-    other = {"fc6": lambda n: Linear(256 * 13 * 13, 4096)}
-
-    def block3(self, x):
-        return F.relu(self.conv5(F.relu(self.conv4(F.relu(self.conv3(x))))))
-
-
-@AlexNetBank.wrong("only CONV1 takes larger steps")
-class SmallStepsAtFirst(Base):
-    other = {
-        "conv1": lambda n: nn.Conv2d(3, 96, 11, stride=2),
-        "shrink": lambda n: nn.AdaptiveMaxPool2d(6),
-    }
-
-    def block3(self, x):
-        return self.shrink(super().block3(x))
-
-
-@AlexNetBank.wrong("five convolutions and three linear layers.")
-class OneLinearLayerMore(Base):
-    other = {"fc9": lambda n: Linear(n, n)}
-
-    def head(self, x):
-        return self.fc9(F.relu(super().head(x)))
-
-
-@AlexNetBank.wrong("three pools only")
-class OnePoolMore(Base):
-    def block3(self, x):
-        x = F.relu(self.conv3(x))
-        x = F.max_pool2d(x, 3, stride=1, padding=1)
-        x = F.relu(self.conv4(x))
-        return self.pool(F.relu(self.conv5(x)))
-
-
-@AlexNetBank.wrong("64 and 192 are the widths of torchvision's")
-class WidthsOfTorchvision(Base):
-    other = {
-        "conv1": lambda n: nn.Conv2d(3, 64, 11, stride=4),
-        "conv2": lambda n: nn.Conv2d(64, 192, 5, padding=2),
-        "conv3": lambda n: nn.Conv2d(192, 384, 3, padding=1),
-        "conv4": lambda n: nn.Conv2d(384, 256, 3, padding=1),
-        "conv5": lambda n: nn.Conv2d(256, 256, 3, padding=1),
-    }
-
-
-@AlexNetBank.wrong("every filter sees all channels")
-class TwoTowers(Base):
-    other = {"conv2": lambda n: nn.Conv2d(96, 256, 5, padding=2, groups=2)}
-
-
-@AlexNetBank.wrong("CONV2 has 2")
-class WithoutPadding(Base):
-    other = {
-        "conv2": lambda n: nn.Conv2d(96, 256, 5),
-        "fc6": lambda n: Linear(256 * 4 * 4, 4096),
-    }
-
-
-@AlexNetBank.wrong("5×5 in CONV2")
-class SmallFilters(Base):
-    other = {"conv2": lambda n: nn.Conv2d(96, 256, 3, padding=1)}
-
-
-@AlexNetBank.wrong("must be 256 × 6 × 6")
-class WrongFlattenSize(Base):
-    other = {"fc6": lambda n: Linear(256 * 5 * 5, 4096)}
-
-
-@AlexNetBank.wrong("FC6 and FC7 have 4096 neurons")
-class NarrowHead(Base):
-    other = {
-        "fc7": lambda n: Linear(4096, 1024),
-        "fc8": lambda n: Linear(1024, n),
-    }
-
-
-@AlexNetBank.wrong("is missing, or is never called")
-class OneConvolutionLess(Base):
-    def block3(self, x):
-        x = F.relu(self.conv3(x))
-        return self.pool(F.relu(self.conv5(x)))
-
-
-@AlexNetBank.wrong("before or after each of them")
-class NoDropout(Base):
-    def head(self, x):
-        return self.fc8(F.relu(self.fc7(F.relu(self.fc6(x)))))
-
-
-@AlexNetBank.wrong("two dropouts")
-class OneDropout(Base):
-    def head(self, x):
-        return self.fc8(F.relu(self.fc7(self.drop(F.relu(self.fc6(x))))))
-
-
-@AlexNetBank.wrong("half of the entries become zero")
-class DropoutTooStrong(Base):
-    other = {"drop": lambda n: nn.Dropout(0.8)}
-
-
-@AlexNetBank.wrong("the class scores and the convolutions stay")
-class DropsClassScores(Base):
-    def head(self, x):
-        return self.drop(super().head(x))
-
-
-@AlexNetBank.wrong("FC8 gives that many scores")
-class AlwaysThousandClasses(Base):
-    def __init__(self, num_classes=1000):
-        super().__init__()
-
-
-@AlexNetBank.right
-class WithModules(Base):
-    pass
-
-
-@AlexNetBank.right
-def by_a_function(num_classes=1000):
-    def conv(c_in, c_out, k, **kwargs):
-        return [nn.Conv2d(c_in, c_out, k, **kwargs), nn.ReLU(inplace=True)]
-
-    def pool():
-        return nn.MaxPool2d(kernel_size=3, stride=2)
-
-    return nn.Sequential(
-        *conv(3, 96, 11, stride=4), pool(), nn.LocalResponseNorm(5),
-        *conv(96, 256, 5, padding=2), pool(), nn.LocalResponseNorm(5),
-        *conv(256, 384, 3, padding=1), *conv(384, 384, 3, padding=1),
-        *conv(384, 256, 3, padding=1), pool(),
-        nn.Flatten(),
-        nn.Dropout(), Linear(9216, 4096), nn.ReLU(inplace=True),
-        nn.Dropout(), Linear(4096, 4096), nn.ReLU(inplace=True),
-        Linear(4096, num_classes),
-    )  # fmt: skip
-
-
-@AlexNetBank.right
-class InThePapersOrder(Base):
-    def block1(self, x):
-        return self.pool(self.norm(self.conv1(x).relu()))
-
-    def block2(self, x):
-        return self.pool(self.norm(self.conv2(x).relu()))
-
-
-@AlexNetBank.right
-class LinearLayersAsConvolutions(Base):
-    other = {
-        "fc8": lambda n: nn.Conv2d(4096, n, 1),
-        "fc7": lambda n: nn.Conv2d(4096, 4096, 1),
-        "fc6": lambda n: nn.Conv2d(256, 4096, 6),
-    }
-
-    def forward(self, x):
-        x = self.block3(self.block2(self.block1(x)))
-        return self.head(x).flatten(1)
-
-
-@AlexNetBank.right
-class WithAHandmadeNorm(Base):
-    def block1(self, x):
-        return by_unfolding(self.pool(F.relu(self.conv1(x))))
-
-    def block2(self, x):
-        return by_unfolding(self.pool(F.relu(self.conv2(x))))
-
-
-@AlexNetBank.right
-class DropsBeforeFC6AndAfterFC7(Base):
-    other = {"shrink": lambda n: nn.AdaptiveAvgPool2d(6)}  # changes nothing at 227 pixels
-
-    def block3(self, x):
-        return self.drop(self.shrink(super().block3(x)))
-
-    def head(self, x):
-        x = F.relu(self.fc6(x))
-        return self.fc8(self.drop(F.relu(self.fc7(x))))
-
-
-@AlexNetBank.right
-class FlattensInAnotherOrder(Base):
-    def forward(self, images):
-        maps = self.block3(self.block2(self.block1(images)))
-        rows = maps.permute(0, 2, 3, 1).reshape(len(images), -1)
-        hidden = self.drop(self.fc6(rows).clamp(min=0))
-        hidden = self.drop(torch.maximum(self.fc7(hidden), torch.zeros(())))
-        return hidden @ self.fc8.weight.T + self.fc8.bias
-
-
 # --- local_response_norm --------------------------------------------------------------------
 
 local_response_norm = Bank("local_response_norm")
-
-
-def mean_of_squares(x, size):
-    """The sum of squares over size channels, divided by size, as torch computes it."""
-    squares = F.pad(x.square(), (0, 0, 0, 0, size // 2, (size - 1) // 2))
-    return squares.unfold(1, size, 1).mean(-1)
 
 
 @local_response_norm.blank
@@ -664,82 +271,10 @@ def local_response_norm_stub(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     raise NotImplementedError("write local_response_norm")
 
 
-@local_response_norm.wrong("not over neighbouring pixels")
-def over_pixels(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    left, right = size // 2, (size - 1) // 2
-    squares = F.avg_pool2d(F.pad(x**2, (left, right, left, right)), size, stride=1)
-    return x / (k + alpha * squares) ** beta
-
-
-@local_response_norm.wrong("not 1 here")
-def k_is_always_one(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    return F.local_response_norm(x, size, alpha, beta)
-
-
-@local_response_norm.wrong("the window is cut off")
-def mean_of_those_that_exist(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    half = size // 2
-    channels = x.shape[1]
-    means = [(x[:, max(0, c - half) : c + half + 1] ** 2).mean(1) for c in range(channels)]
-    return x / (k + alpha * torch.stack(means, 1)) ** beta
-
-
-@local_response_norm.wrong("width of the whole window")
-def size_is_the_radius(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    squares = F.pad(x**2, (0, 0, 0, 0, size, size)).unfold(1, 2 * size + 1, 1)
-    return x / (k + alpha / size * squares.sum(-1)) ** beta
-
-
-@local_response_norm.wrong("centred on its channel")
-def window_to_one_side(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    squares = F.pad(x**2, (0, 0, 0, 0, size - 1, 0)).unfold(1, size, 1)
-    return x / (k + alpha * squares.mean(-1)) ** beta
-
-
-@local_response_norm.wrong("even window")
-def even_window_the_other_way(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    squares = F.pad(x**2, (0, 0, 0, 0, (size - 1) // 2, size // 2)).unfold(1, size, 1)
-    return x / (k + alpha * squares.mean(-1)) ** beta
-
-
-@local_response_norm.wrong("in-place")
-def works_in_place(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    x /= (k + alpha * mean_of_squares(x, size)) ** beta
-    return x
-
-
-@local_response_norm.wrong("window that hangs over")
-def loses_the_first_and_last_channels(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    squares = (x**2).unfold(1, size, 1).mean(-1)
-    inner = x[:, size // 2 : x.shape[1] - (size - 1) // 2]
-    return inner / (k + alpha * squares) ** beta
-
-
-@local_response_norm.wrong("there may be fewer channels")
-def needs_a_whole_window(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    if x.shape[1] < size:
-        raise ValueError("too few channels")
-    return F.local_response_norm(x, size, alpha, beta, k)
-
-
-@local_response_norm.wrong("one value by hand")
-def forgets_alpha(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    return x / (k + mean_of_squares(x, size)) ** beta
-
-
 @local_response_norm.right
 def by_unfolding(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    return x / (k + alpha * mean_of_squares(x, size)) ** beta
-
-
-@local_response_norm.right
-def by_a_loop(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    result = torch.empty_like(x)
-    for c in range(x.shape[1]):
-        first, last = max(0, c - size // 2), min(x.shape[1], c + (size - 1) // 2 + 1)
-        total = x[:, first:last].pow(2).sum(dim=1)
-        result[:, c] = x[:, c] / (k + alpha / size * total) ** beta
-    return result
+    squares = F.pad(x.square(), (0, 0, 0, 0, size // 2, (size - 1) // 2))
+    return x / (k + alpha * squares.unfold(1, size, 1).mean(-1)) ** beta
 
 
 @local_response_norm.right
@@ -780,19 +315,153 @@ def through_numpy(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     return torch.from_numpy(result).to(x.dtype)
 
 
-@local_response_norm.wrong("the square of a sum")
-def squares_the_sum(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    out = torch.zeros_like(x)
+LOCAL_RESPONSE_NORM = Text("""
+def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
+    out = torch.empty_like(x)
     for c in range(x.shape[1]):
         window = x[:, max(0, c - size // 2) : c + (size - 1) // 2 + 1]
-        out[:, c] = x[:, c] / (k + alpha / size * window.sum(1) ** 2) ** beta
+        out[:, c] = x[:, c] / (k + alpha / size * window.pow(2).sum(dim=1)) ** beta
     return out
+""")
+WINDOW = "c - size // 2) : c + (size - 1) // 2 + 1"
+local_response_norm.right(LOCAL_RESPONSE_NORM())
+mutants(
+    local_response_norm,
+    LOCAL_RESPONSE_NORM,
+    ("divides alpha by the size", "alpha / size", "alpha"),
+    ("use the arguments", "** beta", "** 0.75"),
+    ("not 1 here", "(k +", "(1 +"),
+    ("the window is local", f"x[:, max(0, {WINDOW}]", "x"),
+    ("the window is cut off", "alpha / size * window.pow(2).sum", "alpha * window.pow(2).mean"),
+    ("width of the whole window", WINDOW, "c - size) : c + size + 1"),
+    ("centred on its channel", WINDOW, "c - size + 1) : c + 1"),
+    ("even window", WINDOW, "c - (size - 1) // 2) : c + size // 2 + 1"),
+    ("A slice ends before its second number", "// 2 + 1]", "// 2]"),
+    ("the square of a sum", "pow(2).sum(dim=1)", "sum(dim=1).pow(2)"),
+    ("one value by hand", "alpha / size * ", ""),
+    ("in-place", "torch.empty_like(x)", "x"),
+    ("window that hangs over", "return out", "return out[:, size // 2 : -(size // 2)]"),
+    ("there may be fewer channels", "out =", "if size > x.shape[1]:\n    raise ValueError\nout ="),
+)
 
 
-@local_response_norm.wrong("A slice ends before its second number")
-def slice_one_channel_short(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    out = torch.zeros_like(x)
-    for c in range(x.shape[1]):
-        window = x[:, max(0, c - size // 2) : c + (size - 1) // 2]
-        out[:, c] = x[:, c] / (k + alpha / size * (window**2).sum(1)) ** beta
-    return out
+# --- AlexNet --------------------------------------------------------------------------------
+
+AlexNetBank = Bank("AlexNet")
+
+
+class Linear(nn.Linear):
+    """nn.Linear without drawing its weights: the check lays its own in, and time is short."""
+
+    def reset_parameters(self):
+        nn.init.zeros_(self.bias)
+
+
+ALEXNET = Text(
+    """
+class AlexNet(nn.Module):
+    def __init__(self, num_classes=1000):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 96, 11, stride=4)
+        self.conv2 = nn.Conv2d(96, 256, 5, padding=2)
+        self.conv3 = nn.Conv2d(256, 384, 3, padding=1)
+        self.conv4 = nn.Conv2d(384, 384, 3, padding=1)
+        self.conv5 = nn.Conv2d(384, 256, 3, padding=1)
+        self.pool = nn.MaxPool2d(3, 2)
+        self.norm = nn.LocalResponseNorm(5, k=2.0)
+        self.drop = nn.Dropout(0.5)
+        self.fc6 = Linear(256 * 6 * 6, 4096)
+        self.fc7 = Linear(4096, 4096)
+        self.fc8 = Linear(4096, num_classes)
+
+    def forward(self, x):
+        x = self.norm(self.pool(F.relu(self.conv1(x))))
+        x = self.norm(self.pool(F.relu(self.conv2(x))))
+        x = F.relu(self.conv3(x))
+        x = F.relu(self.conv4(x))
+        x = self.pool(F.relu(self.conv5(x)))
+        x = torch.flatten(x, 1)
+        x = self.drop(F.relu(self.fc6(x)))
+        x = self.drop(F.relu(self.fc7(x)))
+        return self.fc8(x)
+""",
+    Linear=Linear,
+    by_unfolding=by_unfolding,
+)
+BLOCK1, BLOCK2 = (f"self.norm(self.pool(F.relu(self.conv{i}(x))))" for i in (1, 2))
+FC6, FC7 = (f"self.drop(F.relu(self.fc{i}(x)))" for i in (6, 7))
+POOL3, FLATTEN = "self.pool(F.relu(self.conv5(x)))", "torch.flatten(x, 1)"
+BLANK = "raise NotImplementedError"
+AlexNetBank.blank(
+    ALEXNET("super().__init__()", f"super().__init__()\n{BLANK}", f"x = {BLOCK1}", BLANK)
+)
+AlexNetBank.blank(ALEXNET(f"x = {BLOCK1}", BLANK))
+mutants(
+    AlexNetBank,
+    ALEXNET,
+    ("the number of parameters does not miss it", BLOCK2, "self.pool(F.relu(self.conv2(x)))"),
+    ("three years younger", "norm = nn.LocalResponseNorm(5, k=2.0)", "bn1 = nn.BatchNorm2d(96)",
+     BLOCK1, "self.bn1(self.pool(F.relu(self.conv1(x))))", BLOCK2, "self.pool(self.conv2(x))"),
+    ("and FC6 and FC7: without it", FC6, "self.drop(self.fc6(x))"),
+    ("alexnet's pools overlap", "MaxPool2d(3, 2)", "MaxPool2d(2, 2)"),
+    ("follows CONV1, CONV2 and CONV5", POOL3, "F.relu(self.conv5(x))", "6 * 6", "13 * 13"),
+    ("only CONV1 takes larger steps",
+     "stride=4", "stride=2", FLATTEN, "torch.flatten(F.adaptive_max_pool2d(x, 6), 1)"),
+    ("five convolutions and three linear layers.", "nn.Dropout(0.5)",
+     "nn.Dropout(0.5)\nself.fc9 = Linear(num_classes, num_classes)",
+     "return self.fc8(x)", "return self.fc9(F.relu(self.fc8(x)))"),
+    ("three pools only", "self.conv4(x)", "self.conv4(F.max_pool2d(x, 3, stride=1, padding=1))"),
+    ("64 and 192 are the widths of torchvision's",
+     "96", "64", "64, 256", "64, 192", "(256, 384", "(192, 384"),
+    ("every filter sees all channels", "padding=2", "padding=2, groups=2"),
+    ("CONV2 has 2", ", padding=2", "", "6 * 6", "4 * 4"),
+    ("5×5 in CONV2", "5, padding=2", "3, padding=1"),
+    ("must be 256 × 6 × 6", "6 * 6", "5 * 5"),
+    ("FC6 and FC7 have 4096 neurons",
+     "(4096, 4096)", "(4096, 1024)", "(4096, num_classes)", "(1024, num_classes)"),
+    ("is missing, or is never called", "x = F.relu(self.conv4(x))", ""),
+    ("before or after each of them", "nn.Dropout(0.5)", "nn.Identity()"),
+    ("two dropouts", FC7, "F.relu(self.fc7(x))"),
+    ("half of the entries become zero", "Dropout(0.5)", "Dropout(0.8)"),
+    ("the class scores and the convolutions stay", "self.fc8(x)", "self.drop(self.fc8(x))"),
+    ("FC8 gives that many scores", "(4096, num_classes)", "(4096, 1000)"),
+)  # fmt: skip
+for changes in (
+    (),
+    # the paper's order
+    (BLOCK1, "self.pool(self.norm(self.conv1(x).relu()))",
+     BLOCK2, "self.pool(self.norm(self.conv2(x).relu()))"),
+    # linear layers as convolutions
+    ("Linear(256 * 6 * 6, 4096)", "nn.Conv2d(256, 4096, 6)", "Linear(4096, 4096)",
+     "nn.Conv2d(4096, 4096, 1)", "Linear(4096, num_classes)", "nn.Conv2d(4096, num_classes, 1)",
+     FLATTEN, "x", "self.fc8(x)", "self.fc8(x).flatten(1)"),
+    ("self.norm(", "by_unfolding("),
+    # dropout before FC6 and after FC7; what changes nothing at 227 pixels
+    (FC6, "F.relu(self.fc6(x))", FLATTEN, "self.drop(F.adaptive_avg_pool2d(x, 6).flatten(1))"),
+    # flattened in another order; layers written out
+    (FLATTEN, "x.permute(0, 2, 3, 1).reshape(len(x), -1)",
+     FC6, "self.drop(self.fc6(x).clamp(min=0))",
+     FC7, "self.drop(torch.maximum(self.fc7(x), torch.zeros(())))",
+     "self.fc8(x)", "x @ self.fc8.weight.T + self.fc8.bias"),
+):  # fmt: skip
+    AlexNetBank.right(ALEXNET(*changes))
+
+
+@AlexNetBank.right
+def by_a_function(num_classes=1000):
+    def conv(c_in, c_out, k, **kwargs):
+        return [nn.Conv2d(c_in, c_out, k, **kwargs), nn.ReLU(inplace=True)]
+
+    def pool():
+        return nn.MaxPool2d(kernel_size=3, stride=2)
+
+    return nn.Sequential(
+        *conv(3, 96, 11, stride=4), pool(), nn.LocalResponseNorm(5),
+        *conv(96, 256, 5, padding=2), pool(), nn.LocalResponseNorm(5),
+        *conv(256, 384, 3, padding=1), *conv(384, 384, 3, padding=1),
+        *conv(384, 256, 3, padding=1), pool(),
+        nn.Flatten(),
+        nn.Dropout(), Linear(9216, 4096), nn.ReLU(inplace=True),
+        nn.Dropout(), Linear(4096, 4096), nn.ReLU(inplace=True),
+        Linear(4096, num_classes),
+    )  # fmt: skip
