@@ -7,6 +7,7 @@ The oracles are PyTorch's: layers on the meta device, where a picture has a shap
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -146,15 +147,6 @@ conv_output_size.mistake(
 @conv_output_size.then
 def _refusals(answer: Callable) -> None:
     """Demand a ValueError where the filter is larger than the padded picture."""
-    for args in ((3, 5), (4, 7, 1, 1), (2, 3, 2), (5, 11, 4)):
-        _refuses(answer, args)
-
-
-def _refuses(answer: Callable, args: tuple) -> None:
-    """Demand a ValueError."""
-    call = f"conv_output_size{args}"
-    size, kernel_size, padding = args[0], args[1], args[3] if len(args) > 3 else 0
-    why = f"the filter ({kernel_size}) is larger than the padded input ({size + 2 * padding})"
     refused = object()
 
     def attempt(*args):
@@ -163,59 +155,46 @@ def _refuses(answer: Callable, args: tuple) -> None:
         except ValueError:
             return refused
 
-    got = ask(
-        attempt,
-        *args,
-        called="conv_output_size",
-        hint="A filter that does not fit is an error, and it has to be a ValueError.",
-    )
-    if got is refused:
-        return
-    message = f"{call} gave {describe(got)}; expected a ValueError, as {why}."
-    if isinstance(got, ValueError):
-        raise Wrong(message, "An error is raised, not returned: `raise`, not `return`.")
-    if isinstance(got, (int, float)) and got > 0:
+    for args in ((3, 5), (4, 7, 1, 1), (2, 3, 2), (5, 11, 4)):
+        hint = "A filter that does not fit is an error, and it has to be a ValueError."
+        got = ask(attempt, *args, called="conv_output_size", hint=hint)
+        if got is refused:
+            continue
+        hint = "A filter larger than the padded input fits nowhere: raise a ValueError, no number."
+        if isinstance(got, ValueError):
+            hint = "An error is raised, not returned: `raise`, not `return`."
+        elif isinstance(got, (int, float)) and got > 0:
+            hint = (
+                "Compare the filter with the padded picture before you divide: rounding can make a "
+                "size of something that is negative."
+            )
+        size, kernel_size, padding = args[0], args[1], args[3] if len(args) > 3 else 0
         raise Wrong(
-            message,
-            "Compare the filter with the padded picture before you divide: rounding can make a "
-            "size of something that is negative.",
+            f"conv_output_size{args} gave {describe(got)}; expected a ValueError, as the filter "
+            f"({kernel_size}) is larger than the padded input ({size + 2 * padding}).",
+            hint,
         )
-    raise Wrong(
-        message,
-        "A filter larger than the padded input fits nowhere, and no number says that: raise a "
-        "ValueError.",
-    )
 
 
 # --- alexnet_shapes -------------------------------------------------------------------------
 
+_ROWS = "CONV1 POOL1 NORM1 CONV2 POOL2 NORM2 CONV3 CONV4 CONV5 POOL3 FC6 FC7 FC8".split()
 
-def _alexnet_steps() -> dict[str, nn.Module]:
-    """The rows of the lecture's table after the input, and the layer that leads to each."""
+
+def _alexnet_layers() -> list[nn.Module]:
+    """The layers that lead to the rows of the lecture's table after the input."""
     with torch.device("meta"):
-        return {
-            "CONV1": nn.Conv2d(3, 96, 11, stride=4),
-            "POOL1": nn.MaxPool2d(3, stride=2),
-            "NORM1": nn.LocalResponseNorm(5),
-            "CONV2": nn.Conv2d(96, 256, 5, padding=2),
-            "POOL2": nn.MaxPool2d(3, stride=2),
-            "NORM2": nn.LocalResponseNorm(5),
-            "CONV3": nn.Conv2d(256, 384, 3, padding=1),
-            "CONV4": nn.Conv2d(384, 384, 3, padding=1),
-            "CONV5": nn.Conv2d(384, 256, 3, padding=1),
-            "POOL3": nn.MaxPool2d(3, stride=2),
-            "FC6": nn.Sequential(nn.Flatten(), nn.Linear(9216, 4096)),
-            "FC7": nn.Linear(4096, 4096),
-            "FC8": nn.Linear(4096, 1000),
-        }
+        network = OracleAlexNet()
+    kinds = nn.Conv2d, nn.MaxPool2d, nn.LocalResponseNorm, nn.Linear
+    return [layer for layer in network.modules() if isinstance(layer, kinds)]
 
 
 def oracle_alexnet_shapes() -> list[tuple[str, tuple[int, ...]]]:
     """The lecture's fourteen rows, as PyTorch's layers give them."""
     x = torch.empty(1, 3, 227, 227, device="meta")
     rows = [("INPUT", tuple(x.shape[1:]))]
-    for name, layer in _alexnet_steps().items():
-        x = layer(x)
+    for name, layer in zip(_ROWS, _alexnet_layers(), strict=True):
+        x = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
         rows.append((name, tuple(x.shape[1:])))
     return rows
 
@@ -224,14 +203,16 @@ def examine_alexnet_shapes(answer: Callable) -> None:
     """Name the first row that is wrong, with the arithmetic that gives the right one."""
     rows = list(_rows(ask(answer)))
     expected = oracle_alexnet_shapes()
-    layers = [None, *_alexnet_steps().values()]
+    layers = [None, *_alexnet_layers()]
     _expect_channels_first(rows)
     for i, (name, shape) in enumerate(expected):
         before = expected[i - 1][1] if i else ()
         if i >= len(rows) or _plain_name(rows[i][0]) != name:
-            _wrong_name(rows, i, [row for row, _ in expected])
+            _wrong_name(rows, i, name)
         got = rows[i][1]
-        if _without_ones(got, len(shape)) != shape:
+        if len(shape) == 1 and got[1:] == (1, 1):  # (4096, 1, 1) counts as (4096,)
+            got = got[:1]
+        if got != shape:
             raise Wrong(
                 f"Row {i + 1}, {name}: you have {got}; expected {shape}. "
                 f"{_arithmetic(name, layers[i], before, shape)}",
@@ -247,29 +228,23 @@ def examine_alexnet_shapes(answer: Callable) -> None:
 
 def _rows(answer) -> Iterator[tuple[str, tuple]]:
     """The answer's rows as (name, shape); Wrong where it is no table."""
-    if answer is None:
-        raise Wrong("alexnet_shapes() gave None.", "Is there a `return` at the end?")
     pairs = "Return a list of pairs: a name, and the shape as a tuple of numbers."
-    if isinstance(answer, dict):
-        raise Wrong("alexnet_shapes() gave a dict; expected a list of pairs.", pairs)
-    if isinstance(answer, str) or not hasattr(answer, "__iter__"):
-        raise Wrong(f"alexnet_shapes() gave {describe(answer)}; expected a list.", pairs)
+    if isinstance(answer, (dict, str)) or not hasattr(answer, "__iter__"):
+        hint = "Is there a `return` at the end?" if answer is None else pairs
+        raise Wrong(f"alexnet_shapes() gave {describe(answer)}; expected a list of pairs.", hint)
     for i, row in enumerate(answer):
         if not isinstance(row, (tuple, list)) or len(row) != 2 or not isinstance(row[0], str):
             raise Wrong(f"Row {i + 1} is {describe(row)}; expected a pair (name, shape).", pairs)
         name, shape = row
-        where = f"Row {i + 1}, {name}: the shape is {describe(shape)}"
-        if isinstance(shape, str):
-            raise Wrong(f"{where}; expected a tuple.", "Give the shape as numbers, not as text.")
-        if isinstance(shape, (int, float)):
-            raise Wrong(
-                f"{where}; expected a tuple.",
-                "A tuple of one number needs a comma: (4096) is just 4096, (4096,) is a shape.",
-            )
-        if hasattr(shape, "tolist"):
-            shape = shape.tolist()
+        shape = shape.tolist() if hasattr(shape, "tolist") else shape
         if not isinstance(shape, (tuple, list)):
-            raise Wrong(f"{where}; expected a tuple.", pairs)
+            hint = pairs
+            if isinstance(shape, str):
+                hint = "Give the shape as numbers, not as text."
+            elif isinstance(shape, (int, float)):
+                hint = "A tuple of one number needs a comma: (4096) is just 4096, (4096,) a shape."
+            where = f"Row {i + 1}, {name}: the shape is {describe(shape)}"
+            raise Wrong(f"{where}; expected a tuple.", hint)
         sides = [expect_number(side, f"In row {i + 1}, {name}, a side") for side in shape]
         yield name, tuple(int(side) if side.is_integer() else side for side in sides)
 
@@ -280,19 +255,12 @@ def _plain_name(name: str) -> str:
     return letters.removeprefix("MAX")
 
 
-def _without_ones(shape: tuple, dims: int) -> tuple:
-    """(4096, 1, 1) counts as (4096,)."""
-    return shape[:1] if dims == 1 and shape[1:] == (1, 1) else shape
-
-
 def _expect_channels_first(rows: list[tuple[str, tuple]]) -> None:
-    shapes = [shape for _, shape in rows if len(shape) >= 3]
-    if not shapes:
-        return
-    seen = f"Row 1, {rows[0][0]}: you have {rows[0][1]}; expected (3, 227, 227)."
-    if len(shapes[0]) == 4:
+    first = next((shape for _, shape in rows if len(shape) >= 3), ())
+    seen = f"Row 1, {rows[0][0]}: you have {rows[0][1]}; expected (3, 227, 227)." if rows else ""
+    if len(first) == 4:
         raise Wrong(seen, "These are shapes of one image: leave the batch dimension out.")
-    if shapes[0][0] == shapes[0][1] and shapes[0][2] == 3:
+    if len(first) == 3 and first[0] == first[1] and first[2] == 3:
         raise Wrong(
             seen,
             "The table in the lecture has height × width × channels. PyTorch, and this exercise, "
@@ -300,31 +268,25 @@ def _expect_channels_first(rows: list[tuple[str, tuple]]) -> None:
         )
 
 
-def _wrong_name(rows: list, i: int, names: list[str]) -> None:
+def _wrong_name(rows: list[tuple[str, tuple]], i: int, name: str) -> NoReturn:
     """Row ``i`` is missing, or another one stands there."""
-    got = _plain_name(rows[i][0]) if i < len(rows) else None
-    seen = f"you have {rows[i][0]}" if got else "there is none"
     there = [_plain_name(row) for row, _ in rows]
-    name = names[i]
+    missing, kind = name not in there, name.rstrip("0123456789")
     hint = "The rows are named as in the lecture, and stand in the order of execution."
-    if name == "INPUT":
-        hint = (
-            "The first row is the picture itself, INPUT: every size after it is computed from it."
-        )
-    elif name not in there and name.startswith("NORM"):
-        hint = (
-            "The normalisation has a row of its own, though it changes no shape: that is what the "
-            "row says."
-        )
-    elif name not in there and name.startswith("POOL"):
+    if kind == "INPUT":
+        hint = "The first row is the picture itself, INPUT: all later sizes are computed from it."
+    elif missing and kind == "NORM":
+        hint = "The normalisation changes no shape and has a row of its own: that is what it says."
+    elif missing and kind == "POOL":
         hint = "A max pool follows CONV1, CONV2 and CONV5, with a row of its own."
-    elif name not in there and name.startswith("FC"):
+    elif missing and kind == "FC":
         hint = "Three linear layers, FC6, FC7 and FC8, end the network, each with a row."
-    elif name.startswith("POOL") and got and got.startswith("NORM"):
+    elif kind == "POOL" and there[i : i + 1] == [name.replace("POOL", "NORM")]:
         hint = (
             "In the lecture's table the pool comes before the normalisation. (In the paper it is "
             "the other way round.)"
         )
+    seen = f"you have {rows[i][0]}" if i < len(rows) else "there is none"
     raise Wrong(f"Row {i + 1}: expected {name}, {seen}.", hint)
 
 
@@ -350,6 +312,7 @@ def _arithmetic(name: str, layer: nn.Module | None, before: tuple, shape: tuple)
 
 
 def _shape_hint(name: str, layer, before: tuple, shape: tuple, got: tuple) -> str:
+    """Why row ``name`` may be ``got`` instead of ``shape``, where the row before is ``before``."""
     if name == "INPUT":
         return (
             "With 224 pixels the arithmetic of CONV1 does not come out even; 227 is the size that "
@@ -359,16 +322,6 @@ def _shape_hint(name: str, layer, before: tuple, shape: tuple, got: tuple) -> st
         )
     if name.startswith("NORM"):
         return "Normalisation rescales the values and keeps the shape of the row before it."
-    if name.startswith("FC"):
-        return _linear_hint(name, before, got)
-    if len(got) != 3:
-        return "Convolution and pooling keep three dimensions: channels, height, width."
-    if got[1:] == shape[1:]:
-        return _channels_hint(name, before, shape, got)
-    return _side_hint(name, layer, before, got)
-
-
-def _linear_hint(name: str, before: tuple, got: tuple) -> str:
     if name == "FC6" and math.prod(got) == math.prod(before):
         return (
             "That is what goes into FC6: all numbers of POOL3 in a row. A row of the table says "
@@ -376,10 +329,12 @@ def _linear_hint(name: str, before: tuple, got: tuple) -> str:
         )
     if name == "FC8":
         return "The last layer has one score for each of ImageNet's classes: 1000 of them."
-    return "A linear layer gives one number for each neuron, whatever came in: 4096 here."
-
-
-def _channels_hint(name: str, before: tuple, shape: tuple, got: tuple) -> str:
+    if name.startswith("FC"):
+        return "A linear layer gives one number for each neuron, whatever came in: 4096 here."
+    if len(got) != 3:
+        return "Convolution and pooling keep three dimensions: channels, height, width."
+    if got[1:] != shape[1:]:
+        return _side_hint(name, layer, before[1], got)
     if name.startswith("POOL"):
         return "A pool works on each channel by itself: the number of channels stays."
     if got[0] * 2 == shape[0]:
@@ -397,11 +352,10 @@ def _channels_hint(name: str, before: tuple, shape: tuple, got: tuple) -> str:
     return "Look up the number of filters in the lecture's table: it is the number of channels."
 
 
-def _side_hint(name: str, layer, before: tuple, got: tuple) -> str:
+def _side_hint(name: str, layer: nn.Module, size: int, got: tuple) -> str:
     if got[1] != got[2]:
         return "Picture and windows are square here, so height and width stay equal."
     k, s, p = _window(layer)
-    size = before[1]
     for mistake in conv_output_size.mistakes:
         for formula in mistake.formulas:
             if got[1] in (formula(size, k, s, p), int(formula(size, k, s, p))):

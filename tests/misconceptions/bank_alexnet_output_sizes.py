@@ -156,7 +156,7 @@ def with_a_batch():
     return [(name, (1, *shape)) for name, shape in the_rows()]
 
 
-@alexnet_shapes.wrong("row of its own, though it changes no shape")
+@alexnet_shapes.wrong("changes no shape and has a row of its own")
 def leaves_out_the_normalisation():
     return [row for row in the_rows() if not row[0].startswith("NORM")]
 

@@ -76,33 +76,29 @@ class Exercise:
         except NotDone:
             return Result(False, False, f"{self.name} is not written yet.")
         except Wrong as wrong:
-            return Result(False, True, wrong.message, wrong.hint)
+            message, hint = wrong.message, wrong.hint
         except Waited:
-            return Result(
-                False,
-                True,
-                f"{self.name} computed nothing for {patience:g} seconds and was stopped.",
+            message = f"{self.name} computed nothing for {patience:g} seconds and was stopped."
+            hint = (
                 "It waits for something that does not come: a sleep, a lock, another thread. An "
-                "answer computes and returns; nothing in it has to wait.",
+                "answer computes and returns; nothing in it has to wait."
             )
         except TimeIsUp:
-            return Result(
-                False,
-                True,
-                f"{self.name} was still running after {self.seconds:g} seconds and was stopped.",
-                "Look for a loop that never ends, or work that grows with every call.",
+            message = (
+                f"{self.name} was still running after {self.seconds:g} seconds and was stopped."
             )
+            hint = "Look for a loop that never ends, or work that grows with every call."
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # an answer so odd that the check itself stumbled over it
-            return Result(
-                False,
-                True,
+            message = (
                 f"The check could not make sense of what {self.name} gave back "
-                f"({type(error).__name__}: {first_line(error)}).",
-                "Compare the type and shape of your result with the signature in the exercise.",
+                f"({type(error).__name__}: {first_line(error)})."
             )
-        return Result(True, True, remark or "Right.")
+            hint = "Compare the type and shape of your result with the signature in the exercise."
+        else:
+            return Result(True, True, remark or "Right.")
+        return Result(False, True, message, hint)
 
 
 # --- what the notebook calls ----------------------------------------------------------------
