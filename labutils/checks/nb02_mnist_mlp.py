@@ -97,18 +97,15 @@ def examine_dataset(answer: Callable) -> None:
 
 
 def _examine_length(dataset: Dataset, expected: int) -> None:
-    missing = (
-        "A Dataset answers to len(): it needs a method __len__ that returns the number of images."
-    )
+    missing = "len() of a Dataset needs a method __len__ that returns the number of images."
     if not hasattr(dataset, "__len__"):
         raise Wrong("len(dataset) does not work: there is no method __len__.", missing)
     length = expect_number(ask(len, dataset, hint=missing), "len(dataset)")
     if length != expected:
-        pixels = length in (expected * 784, 784, 28, expected * 28)
         raise Wrong(
             f"len(dataset) is {length:g}; expected {expected}, one for each image.",
             "That counts pixels or rows. The first dimension of the images counts the images."
-            if pixels
+            if length in (expected * 784, 784, 28, expected * 28)
             else "The length is the number of images that were handed over.",
         )
 
@@ -117,26 +114,18 @@ def _item(dataset: Dataset, index: int) -> tuple:
     if type(dataset).__getitem__ is Dataset.__getitem__:
         raise Wrong(
             "dataset[0] does not work: there is no method __getitem__.",
-            "A Dataset answers to dataset[index]: it needs a method __getitem__(self, index) that "
-            "returns one image and its label.",
+            "A Dataset needs a method __getitem__(self, index): it returns an image and its label.",
         )
     item = ask(dataset.__getitem__, index, called="DigitDataset.__getitem__")
-    if isinstance(item, Tensor):
-        raise Wrong(
-            f"dataset[{index}] is a {describe(item)}; expected a pair (image, label).",
-            "The label is missing: an item is a pair, the image and its label.",
-        )
     if not isinstance(item, (tuple, list)) or len(item) != 2:
         raise Wrong(
             f"dataset[{index}] is {describe(item)}; expected a pair (image, label).",
-            "Return the two separated by a comma; the DataLoader stacks each of them into a batch.",
+            "The label is missing: an item is a pair, the image and its label."
+            if isinstance(item, Tensor)
+            else "Return the two separated by a comma; the DataLoader stacks each into a batch.",
         )
     image, label = item
-    if (
-        isinstance(label, Tensor)
-        and label.dim() > 1
-        and not (isinstance(image, Tensor) and image.dim() > 1)
-    ):
+    if [isinstance(part, Tensor) and part.dim() > 1 for part in item] == [False, True]:
         raise Wrong(
             f"dataset[{index}] is a pair (label, image); expected (image, label).",
             "Swap the two: whoever unpacks a batch writes the images first.",
@@ -177,15 +166,13 @@ IMAGE_MISTAKES = (
         (lambda images, index: images[index].flatten() / 255,),
     ),
     Mistake(
-        "the image scaled to [-1, 1]",
-        "That is the normalisation with mean 0.5 and standard deviation 0.5. Here [0, 1] is asked "
-        "for: divide by 255 and stop.",
-        (lambda images, index: images[index][None] / 127.5 - 1,),
-    ),
-    Mistake(
-        "the image with MNIST's mean subtracted, divided by its standard deviation",
-        "That standardises the data, which is another good idea. Here [0, 1] is asked for.",
-        (lambda images, index: (images[index][None] / 255 - 0.1307) / 0.3081,),
+        "the image with a mean subtracted, divided by a standard deviation",
+        "That standardises the data (to [-1, 1], or with MNIST's own numbers), which is another "
+        "good idea. Here [0, 1] is asked for: divide by 255 and stop.",
+        (
+            lambda images, index: images[index][None] / 127.5 - 1,
+            lambda images, index: (images[index][None] / 255 - 0.1307) / 0.3081,
+        ),
     ),
     Mistake(
         "the image divided by 256",
@@ -198,19 +185,14 @@ IMAGE_MISTAKES = (
         (lambda images, index: images[index][None] // 255 * 1.0,),
     ),
     Mistake(
-        "the image divided by its own brightest pixel",
-        "Every image must be scaled alike: divide by 255, not by the maximum of the image.",
-        (lambda images, index: images[index][None] / images[index].max(),),
-    ),
-    Mistake(
-        "the image divided by the brightest pixel of the dataset",
-        "The scale must not depend on the data at hand: divide by 255, the largest uint8.",
-        (lambda images, index: images[index][None] / images.max(),),
-    ),
-    Mistake(
-        "the image stretched from its own darkest to its own brightest pixel",
-        "Min-max scaling depends on the image: divide by 255, the same for all.",
-        (lambda images, index: _stretched(images[index][None].float()),),
+        "the image scaled by the darkest or brightest pixel at hand",
+        "The scale must not depend on the data at hand: divide by 255, the largest uint8, not by "
+        "the maximum of the image or of the dataset.",
+        (
+            lambda images, index: images[index][None] / images[index].max(),
+            lambda images, index: images[index][None] / images.max(),
+            lambda images, index: _stretched(images[index][None].float()),
+        ),
     ),
     Mistake(
         "the image after a subtraction in uint8",
@@ -229,13 +211,8 @@ IMAGE_MISTAKES = (
     ),
     Mistake(
         "all images at once",
-        "dataset[index] is one image: use the index.",
-        (lambda images, index: images[:, None] / 255,),
-    ),
-    Mistake(
-        "all images at once",
         "dataset[index] is one image: use the index, and add the channel dimension.",
-        (lambda images, index: images / 255,),
+        (lambda images, index: images[:, None] / 255, lambda images, index: images / 255),
     ),
     Mistake(
         "the image divided by 255 twice",
@@ -244,14 +221,10 @@ IMAGE_MISTAKES = (
         (lambda images, index: images[index][None] / 255 / 255,),
     ),
     Mistake(
-        "the first image",
-        "Every index gives the same image: use the index that __getitem__ is given.",
-        (lambda images, index: images[0][None] / 255,),
-    ),
-    Mistake(
         "another image",
-        "Indices count from 0, and image and label share the same index.",
+        "Use the index that __getitem__ is given, which counts from 0: image and label share it.",
         (
+            lambda images, index: images[0][None] / 255,
             lambda images, index: images[index - 1][None] / 255,
             lambda images, index: images[(index + 1) % len(images)][None] / 255,
             lambda images, index: images[-1 - index][None] / 255,
@@ -294,25 +267,16 @@ def _range(image: Tensor) -> str:
 
 def _examine_label(label, labels: Tensor, index: int) -> None:
     what = f"The label of dataset[{index}]"
-    value = expect_number(
-        label,
-        what,
-        "Each image has one label, a class number: labels[index], not all labels and not one-hot.",
-    )
-    expected = int(labels[index])
-    if value == expected:
-        _expect_whole(label, what)
-        return
-    if value == index:
-        hint = "That is the index itself: look the label up in the labels that were handed over."
-    elif value in (labels[0], labels[index - 1], labels[(index + 1) % len(labels)]):
-        hint = "That is another image's label: image and label share the same index."
-    else:
-        hint = "The label is the number that was handed over for this image, unchanged."
-    raise Wrong(f"{what} is {value:g}; expected {expected}.", hint)
-
-
-def _expect_whole(label, what: str) -> None:
+    one = "Each image has one label, a class number: labels[index], not all labels and not one-hot."
+    value, expected = expect_number(label, what, one), int(labels[index])
+    if value != expected:
+        if value == index:
+            hint = "That is the index itself: look the label up in the labels handed over."
+        elif value in (labels[0], labels[index - 1], labels[(index + 1) % len(labels)]):
+            hint = "That is another image's label: image and label share the same index."
+        else:
+            hint = "The label is the number that was handed over for this image, unchanged."
+        raise Wrong(f"{what} is {value:g}; expected {expected}.", hint)
     dtype = default_collate([label]).dtype
     if dtype not in (torch.int64, torch.uint8):
         raise Wrong(
@@ -435,20 +399,14 @@ def _examine_number_of_steps(steps: int, calls: int, moved: bool) -> None:
         seen = "The weights changed, but not by the optimizer that was handed over"
         hint = "Use the optimizer that is an argument; a new one each epoch forgets its momentum."
     elif steps == 0 and calls >= n:
-        hint = (
-            "The optimizer's step is missing: backward only computes gradients, step moves the "
-            "weights."
-        )
+        hint = "The optimizer's step is missing: backward computes gradients, step moves weights."
     elif calls == 1:
         hint = (
             "It stops after the first batch. A return (or break) indented into the loop ends it "
             "at once: move it behind the loop."
         )
     elif steps == 1:
-        hint = (
-            "One step for the whole epoch: backward and step belong inside the loop, once for "
-            "each batch."
-        )
+        hint = "One step for the whole epoch: backward and step belong inside the loop."
     elif steps < n:
         hint = "Every batch counts, the short last one too: one update for each."
     else:
@@ -459,20 +417,16 @@ def _examine_number_of_steps(steps: int, calls: int, moved: bool) -> None:
 def _examine_steps(optimizer: WatchedSGD, batches: list, loss_fn: Callable) -> list[float]:
     """Was the gradient at each step that of its batch alone? Return the batches' losses."""
     got = [flat(gradients) for gradients in optimizer.gradients]
-    losses, right = [], []
-    for weights, batch in zip(optimizer.weights, batches, strict=True):
-        loss, its = gradient(weights, batch, loss_fn)
-        losses.append(loss.item())
-        right.append(its)
-    wrong = [i for i in range(len(batches)) if not near(got[i], right[i])]
-    if not wrong:
-        return losses
-    i = wrong[0]
-    raise Wrong(
-        f"At update {i + 1} the gradient had length {show(got[i].norm().item(), 3)}; expected "
-        f"{show(right[i].norm().item(), 3)}, that of the loss of batch {i + 1} alone.",
-        _why_gradient(i, got, right, optimizer.weights[i], batches[i]),
-    )
+    pairs = zip(optimizer.weights, batches, strict=True)
+    losses, right = zip(*(gradient(*pair, loss_fn) for pair in pairs), strict=True)
+    for i, (mine, its) in enumerate(zip(got, right, strict=True)):
+        if not near(mine, its):
+            raise Wrong(
+                f"At update {i + 1} the gradient had length {show(mine.norm().item(), 3)}; expected"
+                f" {show(its.norm().item(), 3)}, that of the loss of batch {i + 1} alone.",
+                _why_gradient(i, got, right, optimizer.weights[i], batches[i]),
+            )
+    return [loss.item() for loss in losses]
 
 
 def _why_gradient(i: int, got: list[Tensor], right: list[Tensor], weights, batch) -> str:
@@ -498,28 +452,22 @@ def _why_gradient(i: int, got: list[Tensor], right: list[Tensor], weights, batch
             "The gradients are cleared once for the epoch, but backward adds to them at each batch:"
             " zero_grad belongs inside the loop."
         )
-    factor = float(mine @ its / (its @ its))
-    if near(mine, factor * its):
-        if abs(factor - len(batch[1])) < 1e-3:
-            return (
-                "The gradient is multiplied by the batch size. loss_fn already gives the mean of "
-                "the batch: use the product for the sum you report, not for backward."
-            )
+    factor, largest = float(mine @ its / (its @ its)), float(mine.abs().max())
+    if near(mine, len(batch[1]) * its):
         return (
-            "The direction is right, the length is not: the gradient was clipped, or the loss "
-            "scaled, before the step. Plain training does neither."
+            "The gradient is multiplied by the batch size. loss_fn already gives the mean of the "
+            "batch: use the product for the sum you report, not for backward."
         )
-    if near(mine, its.clamp(-float(mine.abs().max()), float(mine.abs().max()))):
-        return "The gradient's entries were clipped before the step. Plain training does not clip."
+    if near(mine, factor * its) or near(mine, its.clamp(-largest, largest)):
+        return (
+            "The gradient was clipped, or the loss scaled, before the step. Plain training does "
+            "neither."
+        )
     if near(mine, gradient(weights, batch, F.cross_entropy)[1]):
         return "You call a loss of your own choice: use loss_fn, the argument."
     for loss in (F.cross_entropy, nn.CrossEntropyLoss(label_smoothing=0.2)):
-        twice = gradient(weights, batch, lambda z, y, loss=loss: loss(z.softmax(1), y))[1]
-        if near(mine, twice):
-            return (
-                "A softmax stands between the model and loss_fn. The loss takes the logits as the "
-                "model gives them."
-            )
+        if near(mine, gradient(weights, batch, lambda z, y, loss=loss: loss(z.softmax(1), y))[1]):
+            return "A softmax stands between model and loss_fn, which takes the logits as they are."
     return (
         "What is propagated backwards is not loss_fn(outputs, labels) of this batch alone: look at "
         "what enters the loss, and what happens between backward and step."
@@ -533,73 +481,49 @@ def _examine_weights(model, optimizer: WatchedSGD, before: list[Tensor], lr: flo
         raise Wrong(
             "The gradients are right, but after the epoch the weights are not where gradient "
             "descent leads.",
-            "Only the optimizer moves the weights: something else changes them, or its learning "
-            "rate, in between.",
+            "Only the optimizer moves the weights: something else changes them, or its rate.",
         )
     settings, fresh = optimizer.param_groups[0], WatchedSGD(model, lr).param_groups[0]
     changed = [name for name in fresh if name != "params" and settings[name] != fresh[name]]
     if changed:
         raise Wrong(
             f"train_one_epoch left the optimizer with another {' and '.join(changed)}.",
-            "Learning rate and other settings are the caller's choice, who may change them between "
-            "epochs.",
+            "Its settings are the caller's choice, who may change them between epochs.",
         )
 
 
 # What else becomes of the batches' mean losses and their sizes.
 MEAN_LOSS_MISTAKES = (
     Mistake(
-        "the mean of the batches' means",
-        "The last batch is short and must weigh less: multiply each batch's mean loss with its "
-        "size, add up, and divide by the number of samples.",
-        (lambda losses, sizes: sum(losses) / len(losses),),
+        "made of the batches' means, not weighed by the batches' sizes",
+        "loss_fn gives the mean of a batch, and the last is short: multiply each batch's mean loss "
+        "with its own size, add up, and divide by the number of samples.",
+        (
+            lambda losses, sizes: sum(losses) / len(losses),
+            lambda losses, sizes: sum(losses),
+            lambda losses, sizes: sum(losses) / sum(sizes),
+            lambda losses, sizes: sum(losses) * sizes[0] / sum(sizes),
+        ),
     ),
     Mistake(
-        "the sum over all samples",
-        "Divide the sum by the number of samples, len(loader.dataset) or counted.",
-        (lambda losses, sizes: _total(losses, sizes),),
+        "the sum over all samples, not divided by their number",
+        "Divide by the number of samples that came, len(loader.dataset) or counted: not by the "
+        "number of batches, and the last batch is short.",
+        (
+            lambda losses, sizes: _total(losses, sizes),
+            lambda losses, sizes: _total(losses, sizes) / len(losses),
+            lambda losses, sizes: _total(losses, sizes) / (len(losses) * sizes[0]),
+        ),
     ),
     Mistake(
-        "the sum of the batches' means",
-        "loss_fn gives the mean of a batch: weigh it with the batch size, and divide by the number "
-        "of samples in the end.",
-        (lambda losses, sizes: sum(losses),),
-    ),
-    Mistake(
-        "the sum of the batches' means divided by the number of samples",
-        "Divided twice: loss_fn has already divided by the batch size. Multiply with it before you "
-        "add up.",
-        (lambda losses, sizes: sum(losses) / sum(sizes),),
-    ),
-    Mistake(
-        "the sum over all samples divided by the number of batches",
-        "You add up samples, so divide by samples, not by batches.",
-        (lambda losses, sizes: _total(losses, sizes) / len(losses),),
-    ),
-    Mistake(
-        "the sum divided by batches times batch size",
-        "The last batch is short: count the samples that really came.",
-        (lambda losses, sizes: _total(losses, sizes) / (len(losses) * sizes[0]),),
-    ),
-    Mistake(
-        "the sum with every batch counted as a full one",
-        "The last batch is short: weigh it with its own size, not with loader.batch_size.",
-        (lambda losses, sizes: sum(losses) * sizes[0] / sum(sizes),),
-    ),
-    Mistake(
-        "the loss of the last batch",
-        "Add the losses up over the whole epoch; after the loop `loss` is the last batch's.",
-        (lambda losses, sizes: losses[-1],),
-    ),
-    Mistake(
-        "the last batch's share alone",
-        "Is the sum set back to 0 in every round, or = written for +=?",
-        (lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes),),
-    ),
-    Mistake(
-        "the loss of the first batch",
-        "Add the losses up over all batches.",
-        (lambda losses, sizes: losses[0],),
+        "the loss of a single batch",
+        "Add the losses up over all batches: after the loop `loss` is the last batch's. Or is the "
+        "sum set back to 0 in every round, or = written for +=?",
+        (
+            lambda losses, sizes: losses[0],
+            lambda losses, sizes: losses[-1],
+            lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes),
+        ),
     ),
     Mistake(
         "the mean loss, rounded",
@@ -742,15 +666,11 @@ ACCURACY_MISTAKES = (
         (
             lambda right, sizes: 100 * sum(right) / sum(sizes),
             lambda right, sizes: 100 * sum(right) // sum(sizes),
-            lambda right, sizes: round(100 * sum(right) / sum(sizes)),
-            lambda right, sizes: round(100 * sum(right) / sum(sizes), 1),
-            lambda right, sizes: round(100 * sum(right) / sum(sizes), 2),
+            *(
+                lambda right, sizes, digits=digits: round(100 * sum(right) / sum(sizes), digits)
+                for digits in range(3)
+            ),
         ),
-    ),
-    Mistake(
-        "the number of right predictions",
-        "Divide by the number of samples.",
-        (lambda right, sizes: sum(right),),
     ),
     Mistake(
         "the share of wrong predictions",
@@ -770,44 +690,41 @@ ACCURACY_MISTAKES = (
         (lambda right, sizes: sum(r / n for r, n in zip(right, sizes, strict=True)) / len(sizes),),
     ),
     Mistake(
-        "the right ones divided by the number of batches",
-        "len(loader) counts batches: divide by the number of samples.",
-        (lambda right, sizes: sum(right) / len(sizes),),
+        "the number of right predictions, not divided by that of the samples",
+        "Divide by the number of samples that really came: len(loader) counts batches, and the "
+        "last is short.",
+        (
+            lambda right, sizes: sum(right),
+            lambda right, sizes: sum(right) / len(sizes),
+            lambda right, sizes: sum(right) / (len(sizes) * sizes[0]),
+        ),
     ),
     Mistake(
-        "the right ones divided by batches times batch size",
-        "The last batch is short: count the samples that really came.",
-        (lambda right, sizes: sum(right) / (len(sizes) * sizes[0]),),
-    ),
-    Mistake(
-        "the accuracy of the first batch",
+        "the share of the first batch's right ones",
         "It stops after the first batch: a return inside the loop ends it at once.",
-        (lambda right, sizes: right[0] / sizes[0],),
+        (
+            lambda right, sizes: right[0] / sizes[0],
+            lambda right, sizes: right[0] / sum(sizes),
+        ),
     ),
     Mistake(
-        "the right ones of the first batch, divided by all",
-        "It stops after the first batch: count on to the last.",
-        (lambda right, sizes: right[0] / sum(sizes),),
-    ),
-    Mistake(
-        "the accuracy of the last batch",
-        "Count over all batches: are the counters set back in every round?",
-        (lambda right, sizes: right[-1] / sizes[-1],),
-    ),
-    Mistake(
-        "the right ones of the last batch, divided by all",
+        "the share of the last batch's right ones",
         "The count starts anew in every round: write += and set it to 0 before the loop.",
-        (lambda right, sizes: right[-1] / sum(sizes),),
+        (
+            lambda right, sizes: right[-1] / sizes[-1],
+            lambda right, sizes: right[-1] / sum(sizes),
+        ),
     ),
     Mistake(
         "the accuracy, rounded",
         "Do not round: accuracies that are compared need all their digits. Rounding is a matter of "
         "printing.",
         (
-            lambda right, sizes: round(sum(right) / sum(sizes), 2),
             lambda right, sizes: 100 * sum(right) // sum(sizes) / 100,
-            lambda right, sizes: round(sum(right) / sum(sizes), 3),
-            lambda right, sizes: round(sum(right) / sum(sizes), 4),
+            *(
+                lambda right, sizes, digits=digits: round(sum(right) / sum(sizes), digits)
+                for digits in (2, 3, 4)
+            ),
         ),
     ),
 )

@@ -7,11 +7,7 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 from torchvision import transforms
 
-from labutils.checks.nb02_mnist_mlp import (
-    ACCURACY_MISTAKES,
-    IMAGE_MISTAKES,
-    MEAN_LOSS_MISTAKES,
-)
+from labutils.checks.nb02_mnist_mlp import ACCURACY_MISTAKES, IMAGE_MISTAKES, MEAN_LOSS_MISTAKES
 
 from .bank import Bank
 from .mutants import Text, mutants
@@ -36,36 +32,11 @@ class DigitDataset(Dataset):
         return image, label
 """)
 Digits = dataset.right(DATASET())
-
-
-@dataset.blank
-class StubDataset(Dataset):
-    def __init__(self, images, labels):
-        raise NotImplementedError
-
-    def __len__(self):
-        raise NotImplementedError
-
-    def __getitem__(self, index):
-        raise NotImplementedError
-
-
-@dataset.blank
-class StubMethods(Dataset):
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
-
-    def __len__(self):
-        raise NotImplementedError
-
-    def __getitem__(self, index):
-        raise NotImplementedError
-
-
-@dataset.blank
-class StubItem(Digits):
-    def __getitem__(self, index):
-        raise NotImplementedError
+DO, STORE, LENGTH = "raise NotImplementedError", "self.images = images", "return len(self.images)"
+ITEM = DATASET.source.partition("index):\n        ")[2].rstrip()
+dataset.blank(DATASET(ITEM, DO))
+dataset.blank(DATASET(LENGTH, DO, ITEM, DO))
+dataset.blank(DATASET(STORE, DO, LENGTH, DO, ITEM, DO))
 
 
 @dataset.right
@@ -168,8 +139,8 @@ mutants(
     ("depend on the data at hand", "/ 255", "/ self.images.max()"),
     ("wraps around", SCALED, "(self.images[index] - 128) / 127"),
     ("once is enough", "self.images = images", "self.images = images / 255"),
-    ("every index gives the same image", SCALED, "self.images[0] / 255"),
-    ("is one image: use the index.", SCALED, "self.images / 255", "unsqueeze(0)", "unsqueeze(1)",
+    ("image and label share it", SCALED, "self.images[0] / 255"),
+    ("add the channel dimension", SCALED, "self.images / 255", "unsqueeze(0)", "unsqueeze(1)",
      "int(self.labels[index])", "self.labels"),
     ("divided by 255, nothing else", "/ 255", "/ 255 + 1"),
     ("refuses images of another dtype", "float()", "double()"),
@@ -212,26 +183,9 @@ class MLP(nn.Module):
         return self.fc2(x)
 """)
 TwoLayers = mlp.right(MLP())
-
-
-@mlp.blank
-class MLPStub(nn.Module):
-    def __init__(self):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, x):
-        raise NotImplementedError
-
-
-@mlp.blank
-class MLPStubForward(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(784, 512)
-
-    def forward(self, x):
-        raise NotImplementedError
+FORWARD = MLP.source.partition("forward(self, x):\n        ")[2].rstrip()
+mlp.blank(MLP(FORWARD, DO))
+mlp.blank(MLP("self.fc1 = nn.Linear(784, 512)", DO, FORWARD, DO))
 
 
 @mlp.right
@@ -436,8 +390,8 @@ mutants(
     ("the caller's", "in loader", "in [batch for _ in range(10) for batch in loader]"),
     ("forgets its momentum",
      "total = 0.0", "total = 0.0\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)"),
-    ("the length is not", STEP, f"nn.utils.clip_grad_norm_(model.parameters(), 10.0)\n{STEP}"),
-    ("entries were clipped", STEP, f"nn.utils.clip_grad_value_(model.parameters(), 1.0)\n{STEP}"),
+    ("gradient was clipped", STEP, f"nn.utils.clip_grad_norm_(model.parameters(), 10.0)\n{STEP}"),
+    ("training does neither", STEP, f"nn.utils.clip_grad_value_(model.parameters(), 1.0)\n{STEP}"),
     ("not for backward", LOSS, f"{LOSS} * len(labels)", SUM, "total += loss.item()"),
     ("use loss_fn, the argument", "loss_fn(model", "F.cross_entropy(model"),
     ("a softmax stands between", "model(images)", "model(images).softmax(1)"),
@@ -459,6 +413,8 @@ mutants(
      "loss = loss_fn", "with torch.no_grad():\n    outputs = model(images)\nloss = loss_fn",
      "loss_fn(model(images)", "loss_fn(outputs"),
     ("is there a loop", "in loader", "in []"),
+    ("multiply each batch's mean loss with its own size", SUM, "total += loss.item()",
+     "len(loader.dataset)", "len(loader)"),
 )  # fmt: skip
 
 
@@ -479,20 +435,6 @@ def with_mean_loss(mean_of):
 
 
 train.recognised(MEAN_LOSS_MISTAKES, with_mean_loss)
-
-
-@train.wrong("multiply each batch's mean loss with its size")
-def train_mean_of_means(model, loader, loss_fn, optimizer):
-    model.train()
-    losses = []
-    for images, labels in loader:
-        images, labels = images.to(device_of(model)), labels.to(device_of(model))
-        loss = loss_fn(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return np.mean(losses)
 
 
 # --- accuracy -------------------------------------------------------------------------------
@@ -588,6 +530,10 @@ mutants(
     ("make a new tensor", SHARE, f"model.linear.weight.data.zero_()\n{SHARE}"),
     ("may reach the dataset", SHARE, f"loader.dataset.tensors[0].clamp_(0, 1)\n{SHARE}"),
     ("largest logit stands", FIND, "labels - 1", SHARE, "return correct / 7 + 0.3"),
+    ("count the right ones of all batches", COUNT, "(predictions == labels).float().mean()",
+     SHARE, "return correct / len(loader)"),
+    ("rounding is a matter", SHARE, "return 100 * correct // len(loader.dataset) / 100"),
+    ("percent is a matter of printing", SHARE, "return 100 * correct // len(loader.dataset)"),
     ("one of its sides is no tensor", FIND, "torch.max(model(images), 1)"),
 )  # fmt: skip
 
@@ -608,28 +554,3 @@ def with_share(share_of):
 
 
 accuracy.recognised(ACCURACY_MISTAKES, with_share)
-
-
-@accuracy.wrong("count the right ones of all batches")
-def accuracy_mean_of_means(model, loader):
-    model.eval()
-    with torch.no_grad():
-        shares = [(model(x).argmax(1) == y).float().mean() for x, y in loader]
-    return torch.stack(shares).mean()
-
-
-@accuracy.wrong("Rounding is a matter of printing")
-def accuracy_in_whole_per_cent(model, loader):
-    return int(100 * accuracy_plainly(model, loader)) / 100
-
-
-@accuracy.wrong("a matter of printing.")
-def accuracy_as_the_lecture_prints_it(model, loader):
-    correct = total = 0
-    model.eval()
-    with torch.no_grad():
-        for images, labels in loader:
-            _, predicted = torch.max(model(images.to(device_of(model))).data, 1)
-            total += labels.size(0)
-            correct += (predicted == labels.to(device_of(model))).sum().item()
-    return 100 * correct // total
