@@ -30,8 +30,8 @@ ipython==7.34.0 notebook==6.5.7 tornado==6.5.7 traitlets==5.7.1""".split()
 # Only nbval runs there: the unit tests need the extra `lab`, which would upgrade what Colab has.
 COLAB_TESTS = ["nbval>=0.11", "pytest>=8.0", "pytest-xdist>=3.6.1"]
 HEADINGS = ["Python", "versions", "doctor", "units", "nbval, solutions"]
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "-n", "2", "--dist",
-         "loadscope", "-p", "no:cacheprovider", "-q"]  # fmt: skip
+# pyproject.toml's settings without those of the browser tests.
+NBVAL = "--nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope"
 
 
 def floors() -> list[str]:
@@ -50,7 +50,7 @@ def floors() -> list[str]:
 def install(python: str, kind: str, folder: Path) -> Path:
     """Make the environment, unless it is there with the same versions; return its Python."""
     constraints = {"oldest": floors(), "newest": [], "colab": COLAB}[kind]
-    what = ["-e", "."] + COLAB_TESTS + COLAB if kind == "colab" else ["-e", ".[test]"]
+    what = ["-e", ".", *COLAB_TESTS, *COLAB] if kind == "colab" else ["-e", ".[test]"]
     content = "\n".join([*constraints, *what])
     stamp, path = folder / "installed", folder / "constraints.txt"
     inside = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -89,18 +89,18 @@ def main(arguments=None) -> int:
     if python is None or not options.kinds:
         parser.error(f"no Python {options.python}" if options.kinds else "name --oldest, ...")
     rows, well = [], True
+    ending = r"(?m)^(\d.*) in [\d.]+s"
     for kind in options.kinds:
         folder = FOLDER / f"{Path(options.python).name}-{kind}"
         inside = install(python, kind, folder)
-        runs = {
-            "doctor": ([inside, "-m", "labutils", "doctor"], r"(\d+ of these need|All is well)"),
-            "units": ([inside, "-m", "pytest", "-q", "tests/unit"], r"(?m)^(\d.*) in [\d.]+s"),
-            "nbval": ([inside, "-m", "pytest", "-o", "addopts=", *NBVAL, "notebooks/solutions"],
-                      r"(?m)^(\d.*) in [\d.]+s"),
-        }  # fmt: skip
+        pytest = [inside, "-m", "pytest", "-q"]
         cells = [options.python, kind]
-        for name, (command, pattern) in runs.items():
-            if name == "units" and kind == "colab":
+        for name, command, pattern in (
+            ("doctor", [inside, "-m", "labutils", "doctor"], r"(\d+ of these need|All is well)"),
+            ("units", [*pytest, "tests/unit"], ending),
+            ("nbval", [*pytest, "-o", f"addopts={NBVAL}", "notebooks/solutions"], ending),
+        ):
+            if (name, kind) == ("units", "colab"):
                 cells.append("–")
                 continue
             said, good = summary(command, folder / f"{name}.log", pattern)

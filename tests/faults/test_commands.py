@@ -31,7 +31,8 @@ def test_runs_killed_at_random_moments_end_bitwise_as_ones_that_were_not():
     assert runs == equal == 3 and kills >= 1
 
 
-def test_nothing_is_lost_by_the_faults_of_disks_clocks_files_and_checkpoints():
-    said = run("table", "--only", "disk", "clock", "certificate", "file", "checkpoint")
+def test_nothing_is_lost_by_the_faults_of_disks_clocks_and_files():
+    """Those of networks and checkpoints take longer; each has tests of its own."""
+    said = run("table", "--only", "disk", "clock", "certificate", "file")
     assert said[-1].endswith(" kinds of fault, nothing lost")
-    assert int(said[-1].split()[0]) > 15
+    assert int(said[-1].split()[0]) >= 10
