@@ -66,8 +66,7 @@ def _shifted(z: Tensor) -> Tensor:
 
 softmax.mistake(
     "a softmax over the batch (dim=0)",
-    "Your columns sum to 1, so it normalises over the batch. Each row is one sample: normalise "
-    "over the classes, dim=-1.",
+    "Your columns sum to 1, over the batch. Each row is one sample: its classes are dim=-1.",
     lambda z: torch.softmax(z, 0),
 )
 softmax.mistake(
@@ -78,22 +77,19 @@ softmax.mistake(
 )
 softmax.mistake(
     "e^z divided by the row sums, laid out along the wrong dimension",
-    "A sum drops its dimension, and broadcasting lines the rest up from the right: keep the "
-    "dimension with keepdim=True.",
+    "A sum drops its dimension, and broadcasting lines up from the right: keep it, keepdim=True.",
     lambda z: z.exp() / z.exp().sum(-1),
     lambda z: _shifted(z).exp() / _shifted(z).exp().sum(-1),
 )
 softmax.mistake(
     "e^z, not normalised",
-    "The exponential makes scores positive; to become probabilities they must still be divided "
-    "by their sum.",
+    "The exponential makes scores positive; they must still be divided by their sum.",
     lambda z: z.exp(),
     lambda z: _shifted(z).exp(),
 )
 softmax.mistake(
     "the scores divided by their sum, without an exponential",
-    "Scores can be negative or sum to zero. Take the exponential of each score first; then divide "
-    "by the sum.",
+    "Scores can be negative or sum to 0: take the exponential of each score first, then divide.",
     lambda z: z / z.sum(-1, keepdim=True),
 )
 softmax.mistake(
@@ -109,8 +105,7 @@ softmax.mistake(
 )
 softmax.mistake(
     "a softmax of the negated scores",
-    "The largest score must get the largest probability: look for a minus too many in the "
-    "exponent.",
+    "The largest score must get the largest probability: look for a minus too many.",
     lambda z: torch.softmax(-z, -1),
 )
 softmax.mistake(
@@ -137,8 +132,7 @@ softmax.mistake(
 )
 softmax.mistake(
     "the same for every class",
-    "Did you clip the scores? Then all large ones become equal. Shift them instead: subtract the "
-    "row's maximum.",
+    "Did you clip the scores? Then large ones become equal. Subtract the row's maximum instead.",
     lambda z: torch.softmax(z.clamp(-80, 80), -1),
 )
 
@@ -186,8 +180,7 @@ cross_entropy.probe(
 
 cross_entropy.mistake(
     "the cross-entropy of q and p, the arguments swapped",
-    "The first argument p holds the true probabilities and weighs; the logarithm belongs to the "
-    "prediction q.",
+    "The first argument p holds the true probabilities and weighs; the logarithm is of q.",
     lambda p, q: -torch.xlogy(q, p).sum(),
 )
 cross_entropy.mistake(
@@ -374,8 +367,7 @@ from_logits.mistake(
 )
 from_logits.mistake(
     "minus the target's logit, without the normalisation",
-    "A logit alone is no log-probability: the log of the sum of all exponentials must be "
-    "subtracted from it.",
+    "A logit alone is no log-probability: subtract the log of the sum of all exponentials.",
     lambda z, t: F.nll_loss(z, t),
 )
 from_logits.mistake(
@@ -407,8 +399,7 @@ from_logits.mistake(
 )
 from_logits.mistake(
     "a sum from which a mean was subtracted",
-    "Only one of the two parts was divided by N. Take the difference for each sample first, then "
-    "one mean over all of them.",
+    "Only one of the two parts was divided by N. Take each sample's difference, then one mean.",
     lambda z, t: z.logsumexp(-1).sum() - _picked(z, t).mean(),
     lambda z, t: z.logsumexp(-1).mean() - _picked(z, t).sum(),
 )
@@ -431,8 +422,7 @@ from_logits.mistake(
 )
 from_logits.mistake(
     "-log of the largest probability",
-    "The largest probability is what the model believes; the loss looks at the target's "
-    "probability, believed or not.",
+    "The loss looks at the target's probability, believed or not, and not at the largest one.",
     lambda z, t: -z.log_softmax(-1).amax(-1).mean(),
 )
 from_logits.mistake(
@@ -442,8 +432,7 @@ from_logits.mistake(
 )
 from_logits.mistake(
     "the log-probabilities weighed with the class numbers",
-    "The targets are class numbers, not one-hot rows: pick entries by number, or make them "
-    "one-hot first.",
+    "The targets are class numbers, not one-hot rows: pick entries by number, or make them that.",
     lambda z, t: -(t * z.log_softmax(-1)).sum() / len(z),
 )
 from_logits.mistake(
@@ -587,8 +576,7 @@ grad.mistake(
 )
 grad.mistake(
     "the gradient with respect to the probabilities, not divided by N",
-    "-y/p stops at the probabilities: go on through the softmax to the logits. And the mean "
-    "brings 1/N.",
+    "-y/p stops at the probabilities: go on through the softmax. And the mean brings 1/N.",
     lambda z, t: -_one_hot(z, t) / z.softmax(-1),
 )
 grad.mistake(
@@ -608,8 +596,7 @@ grad.mistake(
 )
 grad.mistake(
     "the mean over the batch",
-    "Every sample has logits of its own, so the gradient has the shape of the logits: divide by "
-    "N, do not sum over the samples.",
+    "Every sample has logits of its own: divide by N, do not sum over the samples.",
     lambda z, t: (z.softmax(-1) - _one_hot(z, t)).mean(0),
 )
 grad.mistake(
@@ -629,8 +616,7 @@ grad.mistake(
 )
 grad.mistake(
     "1 subtracted in every target's column of every row",
-    "[:, targets] touches the columns of all targets in all rows: row i only loses 1 at column "
-    "targets[i].",
+    "[:, targets] touches all rows in each target's column: row i loses 1 at targets[i] alone.",
     *_with_and_without_mean(lambda z, t: _minus_one(z.softmax(-1), (slice(None), t))),
 )
 grad.mistake(

@@ -42,8 +42,7 @@ conv_output_size = Values(
     _conv_output_size,
     idea="After its first place the filter can still move by (size + both paddings - filter) "
     "pixels. Count how many whole strides fit into that, and add the first place.",
-    hint="Slide the filter by hand over a row of a few pixels and count its places, then compare "
-    "with the formula.",
+    hint="Slide the filter by hand over a row of a few pixels, count its places, and compare.",
 )
 
 for _args, _kwargs in (
@@ -79,8 +78,7 @@ conv_output_size.probe(
 
 conv_output_size.mistake(
     "the number of steps",
-    "The + 1 is missing: the fraction counts the steps, and the filter has a place before the "
-    "first step.",
+    "The + 1 is missing: the fraction counts steps, and there is a place before the first step.",
     lambda n, k, stride=1, padding=0: (n - k + 2 * padding) // stride,
 )
 conv_output_size.mistake(
@@ -133,8 +131,7 @@ conv_output_size.mistake(
 )
 conv_output_size.mistake(
     "the size with two times + 1",
-    "One is added twice: (size - (kernel_size - 1)) counts the places already. Use either form, "
-    "not both.",
+    "One is added twice: size - (kernel_size - 1) counts the places already.",
     lambda n, k, stride=1, padding=0: (n - (k - 1) + 2 * padding) // stride + 1,
 )
 conv_output_size.mistake(
@@ -323,10 +320,7 @@ def _shape_hint(name: str, layer, before: tuple, shape: tuple, got: tuple) -> st
     if name.startswith("NORM"):
         return "Normalisation rescales the values and keeps the shape of the row before it."
     if name == "FC6" and math.prod(got) == math.prod(before):
-        return (
-            "That is what goes into FC6: all numbers of POOL3 in a row. A row of the table says "
-            "what comes out."
-        )
+        return "That is what goes into FC6. A row of the table says what comes out."
     if name == "FC8":
         return "The last layer has one score for each of ImageNet's classes: 1000 of them."
     if name.startswith("FC"):
@@ -345,10 +339,7 @@ def _shape_hint(name: str, layer, before: tuple, shape: tuple, got: tuple) -> st
     if got[0] in (64, 192):
         return "These are the widths of torchvision's alexnet, a later version of the network."
     if got[0] == before[0]:
-        return (
-            "The channels that come out are as many as the layer has filters; how many came in "
-            "does not matter for that."
-        )
+        return "As many channels come out as the layer has filters, however many came in."
     return "Look up the number of filters in the lecture's table: it is the number of channels."
 
 
@@ -573,8 +564,7 @@ def _of_mean(formula: Callable) -> Callable:
 
 local_response_norm.mistake(
     "the sum of squares times alpha, as the paper writes it",
-    "torch divides alpha by the size of the window, so that it weighs the mean of the squares, not "
-    "their sum.",
+    "torch divides alpha by the size of the window: it weighs the mean of the squares.",
     *_with_sums(lambda x, size: _over_window(x.square(), size), _by_one),
 )
 local_response_norm.mistake(
@@ -615,8 +605,7 @@ local_response_norm.mistake(
 )
 local_response_norm.mistake(
     "the result for a window without its last channel",
-    "A slice ends before its second number: x[:, a:b] has the channels up to b - 1, so the end "
-    "needs a + 1.",
+    "A slice ends before its second number: x[:, a:b] goes up to b - 1, so the end needs a + 1.",
     *_with_sums(lambda x, size: _over_channels(x.square(), size // 2, (size - 1) // 2 - 1)),
 )
 local_response_norm.mistake(

@@ -132,7 +132,7 @@ WRONG_ROWS = {
     "stride does not enter": dict(CONV1=(96, 217, 217)),
     "not by 3": dict(POOL1=(96, 18, 18)),
     "each channel by itself": dict(POOL1=(48, 27, 27)),
-    "as many as the layer has filters": dict(CONV2=(96, 27, 27)),
+    "channels come out as the layer has filters": dict(CONV2=(96, 27, 27)),
     "two GPUs": dict(CONV1=(48, 55, 55)),
     "torchvision's alexnet": dict(CONV1=(64, 55, 55), POOL1=(64, 27, 27), NORM1=(64, 27, 27)),
     "look up the number of filters": dict(CONV5=(384 + 128, 13, 13)),
