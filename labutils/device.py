@@ -52,25 +52,22 @@ def pick_device(name: str | None = None) -> torch.device:
     available = _available()
     if not asked:
         return torch.device(available[0])
-    origin = "the argument" if name else "LABUTILS_DEVICE"
-    advice = (
-        f"This machine has: {', '.join(available)}. "
-        f"Ask for one of these, or leave {origin} out to take the fastest."
-    )
     try:
         device = torch.device(asked)
     except RuntimeError:
-        raise ValueError(
-            f"{origin} asks for the device {asked!r}, which PyTorch does not know. {advice}"
-        ) from None
-    if device.type not in available:
-        raise ValueError(f"{origin} asks for the device {asked!r}, which is not there. {advice}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"{origin} asks for {asked!r}, but there are {torch.cuda.device_count()} CUDA devices, "
-            f"numbered from 0. {advice}"
-        )
-    return device
+        problem = "which PyTorch does not know"
+    else:
+        if device.type not in available:
+            problem = "which is not there"
+        elif device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            problem = f"but there are {torch.cuda.device_count()} CUDA devices, numbered from 0"
+        else:
+            return device
+    origin = "the argument" if name else "LABUTILS_DEVICE"
+    raise ValueError(
+        f"{origin} asks for the device {asked!r}, {problem}. This machine has: "
+        f"{', '.join(available)}. Ask for one of these, or leave {origin} out to take the fastest."
+    )
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
