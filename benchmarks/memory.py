@@ -5,8 +5,10 @@ The files hold noise in CIFAR-10's formats and sizes; every measurement is a pro
 
 import hashlib
 import json
+import tarfile
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -61,26 +63,19 @@ def _ours(folder: Path, batch_size: int) -> dict:
 
 def write_cifar10(root: Path, per_batch: int) -> dict[str, Path]:
     """Write noise in each layout; return its folder."""
-    before = toy_data.PER_BATCH
-    toy_data.PER_BATCH = per_batch
-    try:
-        folders = {layout: root / layout for layout in ROWS}
+    folders = {layout: root / layout for layout in ROWS}
+    with mock.patch.object(toy_data, "PER_BATCH", per_batch):
         toy_data.build(folders["archive"])
-        batches = toy_data._cifar10_batches()
         parts = toy_data.arrays("cifar10")
-    finally:
-        toy_data.PER_BATCH = before
-    (folders["folder"] / CIFAR10.folder).mkdir(parents=True)
-    for name, content in batches.items():
-        (folders["folder"] / CIFAR10.folder / name).write_bytes(content)
+    with tarfile.open(folders["archive"] / CIFAR10.remote_files[0].name) as archive:
+        archive.extractall(folders["folder"], filter="data")
     folders["npz"].mkdir()
     names = ("x_train", "y_train", "x_test", "y_test")
     np.savez(folders["npz"] / "cifar10.npz", **dict(zip(names, parts, strict=True)))
-    digests = {
-        name: f"md5:{hashlib.md5(content).hexdigest()}"
-        for name, content in batches.items()
-        if name in CIFAR10.batches
-    }
+    digests = {}
+    for name in CIFAR10.batches:
+        content = (folders["folder"] / CIFAR10.folder / name).read_bytes()
+        digests[name] = f"md5:{hashlib.md5(content).hexdigest()}"
     about = json.dumps({"images_per_batch": per_batch, "batches": digests})
     for folder in folders.values():
         (folder / "about.json").write_text(about)

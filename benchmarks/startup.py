@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
 
 from benchmarks.rows import Group, Row, Scale, in_turn, timed
 
@@ -46,33 +48,23 @@ def seconds_to_run(code: str) -> float:
 
 
 def seconds_to_picture(code: str) -> float:
-    """Start a kernel, run the code, and return the seconds until its picture arrived.
+    """Start a kernel, run the code, and return the seconds until its picture was there.
 
     Raises:
         RuntimeError: the code failed, or showed none.
     """
+    cell = new_code_cell(code)
+    client = NotebookClient(new_notebook(cells=[cell]), timeout=120, kernel_name="python3")
     start = time.perf_counter()
-    manager = KernelManager(kernel_name="python3")
-    manager.kernel_spec.argv[0] = sys.executable
-    manager.start_kernel()
-    client = manager.client()
-    try:
-        client.start_channels()
-        client.wait_for_ready(timeout=120)
-        client.execute(code)
-        while True:
-            message = client.get_iopub_msg(timeout=120)
-            content = message["content"]
-            if message["msg_type"] == "display_data" and "image/png" in content["data"]:
-                return time.perf_counter() - start
-            if message["msg_type"] == "error":
-                raise RuntimeError(f"the cell failed: {content['ename']}: {content['evalue']}")
-            if content.get("execution_state") == "idle" and "code" not in content:
-                if message["parent_header"].get("msg_type") == "execute_request":
-                    raise RuntimeError("the cell showed no picture")
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    with client.setup_kernel():
+        try:
+            client.execute_cell(cell, 0)
+        except CellExecutionError as error:
+            raise RuntimeError(f"the cell failed: {error.ename}: {error.evalue}") from None
+        seconds = time.perf_counter() - start
+    if not any("image/png" in output.get("data", {}) for output in cell.outputs):
+        raise RuntimeError("the cell showed no picture")
+    return seconds
 
 
 GROUPS = {
