@@ -342,6 +342,7 @@ SAME.probe(torch.tensor([1.0, 2.0]))
 SAME.mistake("the negative", "Drop the minus.", lambda x: -x)
 SAME.mistake("the sum", "Keep the entries.", lambda x: x.sum())
 SAME.mistake("the same", "Never said.", lambda x: x)
+SAME.mistake("nothing", "Never said either.", lambda x: x * float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -352,6 +353,7 @@ SAME.mistake("the same", "Never said.", lambda x: x)
         (torch.tensor(3.0), "Keep the entries."),
         (torch.tensor([1.0, 3.0]), "Something else."),
         (torch.tensor([1.0, float("nan")]), "Something else."),
+        (torch.tensor([float("nan")] * 2), "Something else."),
         (torch.tensor([1.0]), "Two of them."),
         (torch.tensor([1.0, 2.0], dtype=torch.float64), "dtype of its argument"),
         ([1.0, 2.0], "Stay in torch"),
@@ -366,6 +368,21 @@ def test_values_recognise_known_mistakes_first(got, hint):
 def test_values_let_rounding_and_gradients_pass():
     for answer in (lambda x: x + 1e-6, lambda x: x.clone().requires_grad_()):
         assert SAME.run(answer).passed
+
+
+def test_an_answer_that_works_in_place_spoils_no_probe():
+    assert "in-place" in SAME.run(lambda x: x.zero_()).hint
+    assert SAME.run(torch.clone).passed
+
+
+def test_numbers_alike_by_chance_are_told_apart_by_the_other_probes():
+    exercise = Values("g", "00_toy", 1, lambda n: n + 1, idea="", hint="Something else.")
+    exercise.mistake("twice n", "Add, do not double.", lambda n: 2 * n)
+    exercise.mistake("n squared", "Add, do not square.", lambda n: n**2)
+    exercise.probe(2)
+    exercise.probe(3)
+    assert "What came out is n squared." in exercise.run(lambda n: n * n).message
+    assert exercise.run(lambda n: {2: 4, 3: 5}[n]).hint == "Something else."
 
 
 def test_a_keyboard_interrupt_goes_through():
