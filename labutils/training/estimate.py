@@ -11,7 +11,7 @@ from torch import nn
 from labutils import speed
 from labutils.device import device_of
 from labutils.training.checkpoints import random_states, restore_random_states
-from labutils.training.errors import clear_errors
+from labutils.training.complaints import clear_errors
 from labutils.training.loop import autocast, batch_size_of
 
 

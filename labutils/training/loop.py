@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from labutils import speed
 from labutils.device import device_of, is_quiet
 from labutils.training.checkpoints import Saver
-from labutils.training.errors import check_arguments, check_batch, check_loss, clear_errors
+from labutils.training.complaints import check_arguments, check_batch, check_loss, clear_errors
 from labutils.training.history import History, Progress
 
 CHECK_EVERY = 100  # batches between two looks at the loss: a look makes a GPU wait

@@ -460,7 +460,7 @@ def test_a_machine_that_is_busy_with_others_does_not_make_an_answer_wrong(in_thr
         body()
     assert results[0].passed, results[0]
     told = "computed for 1 seconds, or waited for 0.5."
-    assert capsys.readouterr().out.count(told) == 1
+    assert capsys.readouterr().err.count(told) == 1
 
 
 @pytest.fixture

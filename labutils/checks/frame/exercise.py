@@ -67,7 +67,7 @@ class Exercise:
             print,
             f"{self.name} is still running. It will be stopped when it has computed for "
             f"{self.seconds:g} seconds, or waited for {patience:g}.",
-            file=sys.stdout,  # the reader's; the answer's own prints go nowhere
+            file=sys.stderr,  # the reader's; a busy machine's word must not count as output
             flush=True,
         )
         try:
