@@ -7,16 +7,10 @@ from copy import copy, deepcopy
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong, ask, close, expect_tensor, show
 from labutils.checks.judges.networks import Dropout, Network
-from labutils.checks.judges.predictors import (
-    Predictor,
-    examine_graph,
-    examine_left_alone,
-    examine_use,
-)
 from labutils.checks.judges.values import Values, compare
 from labutils.training import models
 
@@ -85,7 +79,7 @@ def _drop(answer, x: Tensor, p: float, hint: str = "") -> tuple[Tensor, str]:
 @dropout.then
 def _examine_training(answer) -> None:
     """Shares, scale and independence."""
-    x = torch.rand(40, 5, 10, 10) + 1
+    x = torch.rand(80, 5, 20, 25) + 1  # so many that a share off by 1 % shows
     for p in (0.2, 0.5):
         got, call = _drop(answer, x, p)
         zero = got == 0
@@ -102,11 +96,11 @@ def _examine_training(answer) -> None:
                     "One draw must decide about one entry: draw as many random numbers as x has "
                     "entries, in the shape of x.",
                 )
-        if abs(share - p) > 0.03:
+        if abs(share - p) > 0.006:  # more than five standard deviations
             hint = f"About {p:.0%} of many entries should be zero: compare a uniform number with p."
-            if abs(share - (1 - p)) < 0.03:
+            if abs(share - (1 - p)) < 0.006:
                 hint = "p is the probability to drop an entry, not to keep it: turn the comparison."
-            raise Wrong(f"{call} sets {share:.0%} of the entries to zero; expected {p:.0%}.", hint)
+            raise Wrong(f"{call} sets {share:.1%} of the entries to zero; expected {p:.1%}.", hint)
         _examine_scale(got[~zero] / x[~zero], p, call)
         again = [_drop(answer, x, p)[0] == 0 for _ in range(3)]
         if (again[0] == zero).all():
@@ -228,10 +222,32 @@ vgg16 = Network(
 # --- ensemble_predict -----------------------------------------------------------------------
 
 
-def _logits(members, images: Tensor) -> Tensor:
-    """[M, N, K], in eval mode and without gradients."""
-    with torch.no_grad():
-        return torch.stack([member.eval()(images) for member in members])
+class _Member(nn.Module):
+    """Gives logits [N, 4]; with dropout and batch norm, so that training mode shows.
+
+    It notes for every call whether any of its parts was in training mode.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(3 * 4 * 4, 16)
+        self.norm = nn.BatchNorm1d(16)
+        self.drop = nn.Dropout(0.5)
+        self.out = nn.Linear(16, 4)
+        with torch.no_grad():  # probabilities far from even ones, different in every row
+            self.norm.running_mean.normal_()
+            self.out.weight.mul_(6)
+        self.calls: list[bool] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls.append(any(module.training for module in self.modules()))
+        return self.out(self.drop(F.relu(self.norm(self.hidden(images.flatten(1))))))
+
+    def changes(self, before: nn.Module) -> list[str]:
+        """Names of weights that are other than before, or frozen."""
+        pairs = zip(self.state_dict().items(), before.state_dict().values(), strict=False)
+        names = [name for (name, t), old in pairs if t.dtype != old.dtype or not t.equal(old)]
+        return names + [name for name, p in self.named_parameters() if not p.requires_grad]
 
 
 class _Ensemble(Values):
@@ -247,16 +263,46 @@ class _Ensemble(Values):
                 "The list is the caller's: no pop, no append.",
             )
         for number, member in enumerate(members, 1):
-            if not member.calls and any(other.calls for other in members):
+            if not member.calls:
+                alone = not any(other.calls for other in members)
                 raise Wrong(
                     f"{self.name} did not ask model {number} of {len(members)}.",
-                    "Every member is asked: does a return stand inside the loop?",
+                    "Ask the models that are handed over as an argument, not the notebook's own."
+                    if alone
+                    else "Every member is asked: does a return stand inside the loop?",
                 )
-            examine_use(member, self.name)
-        examine_graph(got, f"The result of {probe.call}")
-        for member in members:
-            examine_left_alone(member, self.name, images, probe.args[1])
-        return expect_tensor(got, None, None, f"The result of {probe.call}")
+            if any(member.calls):
+                raise Wrong(
+                    f"{self.name} ran model {number} in training mode.",
+                    "Dropout and batch norm behave differently in training: the result would be "
+                    "a matter of chance. Switch each with model.eval() first.",
+                )
+        what = f"The result of {probe.call}"
+        if isinstance(got, Tensor) and got.requires_grad:
+            raise Wrong(
+                f"{what} still carries a graph (requires_grad=True).",
+                "Nothing is learned here: run the models under torch.no_grad(), or every "
+                "prediction keeps all its activations in memory.",
+            )
+        changes = [c for m, old in zip(members, probe.args[0], strict=True) for c in m.changes(old)]
+        if changes:
+            raise Wrong(
+                f"{self.name} left a model changed: {', '.join(changes[:3])}.",
+                "Predicting must not touch a model: no update, no running statistics, no "
+                "requires_grad = False on its weights. Only its mode may change.",
+            )
+        if not images.equal(probe.args[1]):
+            raise Wrong(
+                f"{self.name} changed the images it was given.",
+                "An in-place operation works on the caller's own tensor: make a new one instead.",
+            )
+        return expect_tensor(got, None, None, what)
+
+
+def _logits(members, images: Tensor) -> Tensor:
+    """[M, N, K], in eval mode and without gradients."""
+    with torch.no_grad():
+        return torch.stack([member.eval()(images) for member in members])
 
 
 ensemble_predict = _Ensemble(
@@ -272,7 +318,7 @@ ensemble_predict = _Ensemble(
 
 with torch.random.fork_rng(devices=[]):
     torch.manual_seed(0)
-    _MEMBERS = [Predictor(num_classes=4).train() for _ in range(3)]
+    _MEMBERS = [_Member().train() for _ in range(3)]
     _IMAGES = torch.randn(5, 3, 4, 4)
 ensemble_predict.probe(_MEMBERS, _IMAGES, call="ensemble_predict of three models")
 ensemble_predict.probe(

@@ -154,6 +154,22 @@ def own_dropout(scale, *shape):
     return drop
 
 
+class SoftmaxInTraining(WithDropout):
+    def forward(self, x):
+        return super().forward(x).softmax(1) if self.training else super().forward(x)
+
+
+def cut_in_training(self, x):
+    logits = Oracle.forward(self, x)
+    return logits.detach() if self.training else logits
+
+
+def off_in_training(self, x):
+    if self.training:
+        torch.set_grad_enabled(False)
+    return Oracle.forward(self, x)
+
+
 def one_layer_twice():
     layer = nn.Linear(72, 72)
     return nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer)
@@ -198,6 +214,7 @@ WRONG = {
     "dropout scale": (lambda: WithDropout(drop=own_dropout(1)), with_dropout(0.5, {2})),
     "dropout mask": (lambda: WithDropout(drop=own_dropout(2, 1, 800)), with_dropout(0.5, {2})),
     "stride": changed(lambda s, x: head(s, F.relu(s.conv(x))), conv=nn.Conv2d(3, 4, 3, 2, 1)),
+    "dilation": changed(conv=nn.Conv2d(3, 4, 3, padding=2, dilation=2)),
     "padding": changed(conv=nn.Conv2d(3, 4, 3)),
     "kernel": changed(conv=nn.Conv2d(3, 4, 5, padding=2)),
     "channels": changed(conv=nn.Conv2d(3, 8, 3, padding=1), fc1=nn.Linear(48, 6)),
@@ -237,12 +254,26 @@ def test_what_differs_is_named(key):
         (lambda s, x: Oracle.forward(s, x).softmax(0), HINTS["softmax"]),
         (lambda s, x: Oracle.forward(s, x).numpy(force=True), "torch"),
         (lambda s, x: 1 / 0 if s.training else Oracle.forward(s, x), HINTS["modes"]),
+        (cut_in_training, HINTS["gradient"]),
+        (off_in_training, "Switch gradients off for a block only"),
     ],
 )
 def test_it_is_named_in_other_forms_too(forward, piece):
-    with pytest.raises(Wrong) as caught:
-        judge(changed(forward))
-    assert piece in caught.value.hint, caught.value.hint
+    result = exercise().run(changed(forward))
+    assert piece in result.hint, result
+
+
+@pytest.mark.parametrize(
+    "answer, key",
+    [
+        (lambda: WithDropout(p=0.45), "dropout rate"),
+        (lambda: WithDropout(p=0.48), "dropout rate"),
+        (lambda: WithDropout(drop=F.alpha_dropout), "modes"),
+        (lambda: SoftmaxInTraining(), "modes"),
+    ],
+)
+def test_dropout_is_measured_well(answer, key):
+    assert with_dropout(0.5, {2}).run(answer).hint == HINTS[key]
 
 
 def test_an_exercise_says_it_in_its_own_words():

@@ -65,13 +65,6 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
         raise
     except BaseException as error:  # SystemExit and its kind too
         _explain(error, name, args, hint)
-    replaced = TORCH_ITSELF.replaced()
-    if replaced:
-        raise Wrong(
-            f"{name} replaced or deleted {', '.join(replaced[:3])}.",
-            "PyTorch's own functions are shared by everything in the notebook: give your function "
-            "a name of its own, and assign nothing to torch. (It was put back.)",
-        )
     for setting, (get, _) in SETTINGS.items():
         if get() != settings[setting]:
             raise Wrong(
@@ -80,6 +73,13 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
                 "Switch gradients off for a block only: `with torch.no_grad():`. Behind it they "
                 "are again as they were. Other settings are the notebook's, not a function's.",
             )
+    replaced = TORCH_ITSELF.replaced()
+    if replaced:
+        raise Wrong(
+            f"{name} replaced or deleted {', '.join(replaced[:3])}.",
+            "PyTorch's own functions are shared by everything in the notebook: give your function "
+            "a name of its own, and assign nothing to torch. (It was put back.)",
+        )
     if frozen and not _same(before, (args, kwargs)):
         raise Wrong(
             f"{name} changed what it was given.",

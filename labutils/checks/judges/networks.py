@@ -72,6 +72,7 @@ HINTS = {
     "stride": "The convolutions move one pixel at a time (stride 1); halving is the pool's job.",
     "padding": "Without the right padding the picture shrinks (or grows) with every convolution: "
     "a 3×3 filter needs padding 1 to keep the size.",
+    "dilation": "Dilated filters skip pixels; these look at neighbouring ones.",
     "kernel": "The filters have another size than the exercise asks for.",
     "channels": "Compare the channels with the exercise: what one layer gives out is what the "
     "next takes in.",
@@ -97,7 +98,7 @@ HINTS = {
     "name the dimensions to flatten instead.",
     "mixed": "Each image is judged on its own: something in forward works across dimension 0, "
     "the batch.",
-    "modes": "The network must compute the same in training and in evaluation.",
+    "modes": "Training and evaluation must compute the same, but for dropout where it belongs.",
     "gradient": "Something cuts the graph: .detach(), .data, .numpy(), torch.no_grad(), or "
     "requires_grad=False. Layers behind it would never learn.",
     "other": "Go through forward line by line and compare with the exercise: which layer takes "
@@ -483,12 +484,10 @@ class _Trial:
         """In training mode: the same, but for dropout where it belongs."""
         self.model.train()
         lively = record(self.model, self.images)
-        self.model.eval()
         if lively.error:
             text = f"{type(lively.error).__name__}: {lively.error}"
             raise self.wrong("modes", f"{self.name} in training mode raised {text}")
-        steps = {step.name for gap in lively.gaps for step in gap}
-        if "batch norm" in steps:
+        if any(step.name == "batch norm" for gap in lively.gaps for step in gap):
             raise self.wrong("batch norm", f"{self.name} has a batch norm.")
         wanted, found = self.exercise.dropout, _dropouts(self.run, lively)
         if found:
@@ -498,8 +497,6 @@ class _Trial:
             text = f"nothing; expected dropout {wanted.p:g} after {where}."
             raise self.wrong("no dropout", f"In training mode {self.name} drops {text}")
         elif not same(lively.output, self.run.output):
-            if "dropout" in steps:
-                raise self.wrong("dropout", f"{self.name} drops entries in training mode.")
             raise self.wrong("modes", f"{self.name} computes something else in training mode.")
 
     def _layers(self, numbers) -> str:
@@ -508,9 +505,12 @@ class _Trial:
 
     def _right_dropout(self, found: dict[int, "_Dropped"], wanted: Dropout) -> None:
         allowed = frozenset().union(*wanted.places)
-        for i, (p, scale, even) in found.items():
+        for i, (p, scale, even, sure) in found.items():
             where = f"after {self._layers([i])}" if i else "on the images"
             text = f"{self.name}'s dropout {where}"
+            if not p:
+                text = f"{self.name} computes something else {where}, and sets nothing to zero"
+                raise self.wrong("modes", f"In training mode {text}.")
             if i not in allowed:
                 key = "dropout last" if i == len(self.plan.layers) else "dropout elsewhere"
                 text = f"In training mode {self.name} drops entries {where}; expected no dropout"
@@ -521,8 +521,10 @@ class _Trial:
                     f"{text} drops whole rows, or the same places for every image; expected each "
                     "entry by itself.",
                 )
-            if abs(p - wanted.p) > 0.07:
-                text = f"{text} sets {p:.0%} to zero; expected {wanted.p:.0%}."
+            rate = 1 - 1 / scale  # of an inverted dropout that multiplies so what it keeps
+            rate = rate if abs(p - rate) < sure else p
+            if abs(rate - wanted.p) > (sure if rate == p else 0.005):
+                text = f"{text} sets {rate:.0%} to zero; expected {wanted.p:.0%}."
                 raise self.wrong("dropout rate", text)
             if not abs(scale * (1 - wanted.p) - 1) < 0.01:
                 text = f"{text} does not multiply what it keeps by 1/(1 - p)."
@@ -533,8 +535,8 @@ class _Trial:
             raise self.wrong("missing dropout", text)
 
     def _gradients(self) -> None:
-        """Every weight is reached from the output, by the graph alone (no backward pass is run)."""
-        reached, todo, seen = set(), [self.model(self.images).grad_fn], set()
+        """In training mode every weight is reached from the output, by the graph alone."""
+        reached, todo, seen = set(), [self._ask(self.images).grad_fn], set()
         while todo:
             node = todo.pop()
             if node is None or node in seen:
@@ -556,6 +558,7 @@ class _Dropped(NamedTuple):
     p: float  # share of zeros
     scale: float  # by which the others grew; NaN where they did not all grow alike
     even: bool  # about the same share in every row, and not the same places
+    sure: float  # how far the share may lie from the probability: five standard deviations
 
 
 def _dropouts(calm: Recording, lively: Recording) -> dict[int, _Dropped]:
@@ -573,10 +576,9 @@ def _dropouts(calm: Recording, lively: Recording) -> dict[int, _Dropped]:
         if found:
             base = lively.layers[i - 1].output
             base = base if i == last else F.relu(base)
+        got, base = got.flatten(1), base.flatten(1)
         if base.shape == got.shape and not same(got, base):
-            dropped = _measure(got.flatten(1), base.flatten(1))
-            if dropped.p > 0:
-                found[i] = dropped
+            found[i] = _measure(got, base)
     return found
 
 
@@ -591,4 +593,5 @@ def _measure(got: Tensor, base: Tensor) -> _Dropped:
     rows = [float(zero[n][active[n]].float().mean()) for n in range(len(got))]
     both = active[0] & active[1]
     same_places = bool((zero[0] == zero[1])[both].all()) and 0 < p < 1
-    return _Dropped(p, scale, not same_places and max(rows) - min(rows) < 0.3)
+    sure = 5 * (p * (1 - p) / max(1, int(active.sum()))) ** 0.5
+    return _Dropped(p, scale, not same_places and max(rows) - min(rows) < 0.3, sure)
