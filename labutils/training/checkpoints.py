@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Subset, TensorDataset
+from torch.utils.data import Subset
 
 from labutils import files
 from labutils.device import device_of, is_quiet
@@ -224,12 +224,16 @@ def _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe) -> d
     run = {
         "model": {"": f"{type(model).__qualname__}: {model}"},
         "list of parameters": {"": _shapes(model)},
-        "optimizer": _describe_optimizer(optimizer, scheduler),
-        "scheduler": _describe_scheduler(scheduler, num_epochs),
+        "optimizer": {"type": type(optimizer).__name__, **_settings(optimizer, scheduler)},
+        "scheduler": {"type": type(scheduler).__name__},
         "training data": _describe_loader(loaders[0]),
         "test data": _describe_loader(loaders[1]),
         "training data to evaluate": _describe_loader(loaders[2]),
     }
+    if scheduler is not None:
+        state = scheduler.state_dict()
+        run["scheduler"]["num_epochs"] = num_epochs
+        run["scheduler"] |= {key: state[key] for key in state if key not in _PROGRESS}
     run |= {name: {"": value} for name, value in recipe.items()}
     return {
         part: {name: _comparable(value) for name, value in settings.items()}
@@ -254,33 +258,21 @@ def _shapes(model) -> list:
     return [[name, *value.shape] for name, value in model.state_dict().items()]
 
 
-def _describe_optimizer(optimizer, scheduler) -> dict:
+def _settings(optimizer, scheduler) -> dict:
     skipped = {"params"} | (_SCHEDULED if scheduler is not None else set())
     groups = [
         {key: value for key, value in group.items() if key not in skipped}
         for group in optimizer.param_groups
     ]
-    settings = groups[0] if len(groups) == 1 else {"groups": groups}
-    return {"type": type(optimizer).__name__, **settings}
-
-
-def _describe_scheduler(scheduler, num_epochs) -> dict:
-    if scheduler is None:
-        return {"type": None}
-    state = {key: value for key, value in scheduler.state_dict().items() if key not in _PROGRESS}
-    return {"type": type(scheduler).__name__, "num_epochs": num_epochs, **state}
+    return groups[0] if len(groups) == 1 else {"groups": groups}
 
 
 def _describe_loader(loader) -> dict:
-    if loader is None:
-        return {"loader": None}
-    about = {"loader": type(loader).__name__}
+    about = {"loader": type(loader).__name__, "own generators": len(_generators([loader]))}
     # The settings of data.Batches, and those that DataLoader has too.
     for name in ("batch_size", "drop_last", "augment", "mean", "std", "shuffle"):
         about[name] = getattr(loader, name, None)
-    if hasattr(loader, "sampler"):  # DataLoader
-        about["sampler"] = type(loader.sampler).__name__
-    about["own generators"] = len(_generators([loader]))
+    about["sampler"] = type(getattr(loader, "sampler", None)).__name__
     return about | _describe_dataset(getattr(loader, "dataset", None))
 
 
@@ -288,25 +280,26 @@ def _describe_dataset(dataset) -> dict:
     about = {
         "dataset": getattr(dataset, "name", type(dataset).__name__),
         "transform": getattr(dataset, "transform", None),
+        "images": len(dataset) if hasattr(dataset, "__len__") else None,
     }
-    if hasattr(dataset, "__len__"):
-        about["images"] = len(dataset)
-    for name in ("images", "labels", "data", "targets"):  # torchvision calls them data and targets
-        values = getattr(dataset, name, None)
-        if isinstance(values, (Tensor, np.ndarray, list)):
-            about[f"checksum of {name}"] = _checksum(values)
-    if isinstance(dataset, TensorDataset):
-        about["checksum of tensors"] = [_checksum(tensor) for tensor in dataset.tensors]
+    # As ImageSet, torchvision, TensorDataset and Subset call what they hold.
+    for name in ("images", "labels", "data", "targets", "tensors", "indices"):
+        about[f"checksum of {name}"] = _checksum(getattr(dataset, name, None))
     if isinstance(dataset, Subset):
-        about["checksum of indices"] = _checksum(list(dataset.indices))
         return _describe_dataset(dataset.dataset) | {"part": about}
     return about
 
 
-def _checksum(values) -> int:
+def _checksum(values):
+    if isinstance(values, tuple):
+        return [_checksum(value) for value in values]
     if isinstance(values, Tensor):
         values = values.cpu().numpy()
-    return zlib.crc32(np.ascontiguousarray(values).data)
+    if isinstance(values, (np.ndarray, list, range)):
+        with contextlib.suppress(ValueError):  # rows of unlike lengths
+            array = np.ascontiguousarray(values)
+            return None if array.dtype.hasobject else zlib.crc32(array.data)
+    return None
 
 
 def _comparable(value):

@@ -12,7 +12,9 @@ from labutils import speed
 from labutils.device import device_of
 from labutils.training.checkpoints import random_states, restore_random_states
 from labutils.training.complaints import clear_errors
-from labutils.training.loop import autocast, batch_size_of
+from labutils.training.loop import batch_size_of, evaluate, train_epoch
+
+MAX_BATCHES, MAX_SECONDS = 8, 3.0  # to measure: whichever is reached first
 
 
 def estimate_seconds(
@@ -23,8 +25,6 @@ def estimate_seconds(
     *,
     test_loader=None,
     dtype: torch.dtype | None = None,
-    max_batches: int = 8,
-    max_seconds: float = 3.0,
 ) -> float:
     """Return the seconds :func:`fit` will take here, from a few batches on a copy.
 
@@ -36,28 +36,15 @@ def estimate_seconds(
     try:
         probe = copy.deepcopy(model)
         optimizer = torch.optim.SGD(probe.parameters(), lr=0.0, momentum=0.9)
-        number_type = autocast(probe, dtype)
-
-        def train_step(images, labels):
-            probe.train()
-            optimizer.zero_grad()
-            with number_type:
-                logits = probe(images)
-            loss_fn(logits.float(), labels).backward()
-            optimizer.step()
-
-        def test_step(images, labels):
-            probe.eval()
-            with torch.inference_mode(), number_type:
-                probe(images)
-
+        batches = _FirstBatches(loader, device_of(probe))
         threads = speed.threads_for(probe, batch_size_of(loader))
         with threads, clear_errors(probe, loader):
-            seconds = _time_steps(train_step, probe, loader, max_batches, max_seconds) * len(loader)
+            train_epoch(probe, batches, loss_fn, optimizer, dtype=dtype)
+        seconds = batches.seconds_of_all()
         if test_loader is not None:
-            with clear_errors(probe, test_loader):
-                test_seconds = _time_steps(test_step, probe, test_loader, max_batches, max_seconds)
-            seconds += test_seconds * len(test_loader)
+            batches = _FirstBatches(test_loader, device_of(probe))
+            evaluate(probe, batches, loss_fn, dtype=dtype)
+            seconds += batches.seconds_of_all()
     finally:
         restore_random_states(states, [loader, test_loader])
     return num_epochs * seconds
@@ -74,21 +61,31 @@ def say_seconds(seconds: float) -> str:
     return f"about {seconds / 3600:.1f} hours"
 
 
-def _time_steps(step, model, loader, max_batches, max_seconds) -> float:
-    """Median seconds of a step with its batch; the first, which warms up, does not count."""
-    device = device_of(model)
-    times, begin, start = [], time.perf_counter(), time.perf_counter()
-    for images, labels in loader:
-        step(images.to(device), labels.to(device))
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        elif device.type == "mps":
-            torch.mps.synchronize()
-        now = time.perf_counter()
-        times.append(now - start)
-        start = now
-        if len(times) > max_batches or now - begin > max_seconds:
-            break
-    if not times:
-        raise ValueError("estimate_seconds() got a loader without a single batch")
-    return statistics.median(times[1:] or times)
+class _FirstBatches:
+    """The first batches of a loader; it notes the time of each, with what is done with it."""
+
+    def __init__(self, loader, device):
+        self.loader, self.device, self.times = loader, device, []
+
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
+
+    def __iter__(self):
+        begin = start = time.perf_counter()
+        for batch in self.loader:
+            yield batch
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            elif self.device.type == "mps":
+                torch.mps.synchronize()
+            now = time.perf_counter()
+            self.times.append(now - start)
+            start = now
+            if len(self.times) > MAX_BATCHES or now - begin > MAX_SECONDS:
+                break
+
+    def seconds_of_all(self) -> float:
+        """Return the time of all batches: the median, without the first, which warms up."""
+        if not self.times:
+            raise ValueError("estimate_seconds() got a loader without a single batch")
+        return statistics.median(self.times[1:] or self.times) * len(self.loader)

@@ -1,7 +1,7 @@
 """What a training measured, epoch by epoch, and how far it is while it runs."""
 
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor
@@ -71,10 +71,6 @@ class History:
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             for row in rows
         )
-
-    def state_dict(self) -> dict:
-        """Return the history as plain lists, for a checkpoint."""
-        return asdict(self)
 
 
 class Progress(NamedTuple):

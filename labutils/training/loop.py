@@ -1,12 +1,13 @@
 """Training as notebooks 02 and 03 write it: a loop over epochs, and in it one over batches.
 
-:func:`fit` sets up and goes from epoch to epoch, ``_train_epoch`` is the students' own loop, and
+:func:`fit` sets up and goes from epoch to epoch, ``train_epoch`` is the students' own loop, and
 ``_Watch`` keeps its losses and shows them.
 """
 
 import contextlib
 import sys
 import time
+from dataclasses import asdict
 
 import torch
 import torch.nn.functional as F
@@ -88,9 +89,9 @@ def fit(
                 watch.begin(epoch)
                 threads = speed.threads_for(model, batch_size_of(train_loader))
                 with threads, clear_errors(model, train_loader):
-                    _train_epoch(
-                        model, train_loader, loss_fn, optimizer, batch_scheduler, grad_clip, dtype,
-                        watch.batch_done,
+                    train_epoch(
+                        model, train_loader, loss_fn, optimizer, scheduler=batch_scheduler,
+                        grad_clip=grad_clip, dtype=dtype, batch_done=watch.batch_done,
                     )  # fmt: skip
                 measured = watch.summary()
                 measured["lr"] = float(optimizer.param_groups[0]["lr"])
@@ -104,7 +105,7 @@ def fit(
                     _step_after_epoch(scheduler, measured)
                 history.append(**measured, seconds=time.perf_counter() - start)
                 if saver is not None:
-                    saver.save(history.state_dict())
+                    saver.save(asdict(history))
                 if verbose:
                     print(_epoch_line(history, num_epochs))
     except KeyboardInterrupt:
@@ -114,7 +115,10 @@ def fit(
     return history
 
 
-def _train_epoch(model, loader, loss_fn, optimizer, scheduler, grad_clip, dtype, batch_done):
+def train_epoch(
+    model, loader, loss_fn, optimizer, *, scheduler=None, grad_clip=None, dtype=None,
+    batch_done=lambda loss, size: None,
+):  # fmt: skip
     """Notebook 02's ``train_one_epoch``: an update for every batch."""
     device, number_type = device_of(model), autocast(model, dtype)
     model.train()

@@ -205,108 +205,47 @@ def train(
     )
 
 
-def _budgets(name: str, cpu: Recipe, gpu: dict | None = None, smoke: dict | None = None) -> dict:
+def _budgets(cpu: Recipe, name: str, smoke: dict, gpu: dict | None = None) -> dict[str, Recipe]:
     """One recipe per budget; one that differs from ``cpu`` has a name of its own."""
-    recipes = {"smoke": dataclasses.replace(cpu, name=f"{name}_smoke", **(smoke or {})), "cpu": cpu}
+    recipes = {"smoke": dataclasses.replace(cpu, name=f"{name}_smoke", **smoke), "cpu": cpu}
     recipes["gpu"] = dataclasses.replace(cpu, name=f"{name}_gpu", **gpu) if gpu else cpu
     return recipes
 
 
-MLP = _budgets(
-    "mlp",
-    Recipe(
-        name="mlp",
-        model="mlp",
-        dataset="mnist",
-        batch_size=64,
-        num_epochs=5,
-        optimizer="Adam",
-        lr=0.001,
-        mean=0.0,
-        std=1.0,
-    ),
-    smoke={"num_epochs": 1, "num_images": 1000},
-)
+_MLP = Recipe(
+    "mlp", "mlp", "mnist", 64, num_epochs=5, lr=0.001, optimizer="Adam", mean=0.0, std=1.0
+)  # fmt: skip
+MLP = _budgets(_MLP, "mlp", smoke={"num_epochs": 1, "num_images": 1000})
 
 # The lecture's exercise 1, with its double softmax and without.
-_EXERCISE_1 = {
-    "dataset": "cifar10",
-    "batch_size": 8,
-    "num_epochs": 4,
-    "lr": 0.001,
-    "momentum": 0.9,
-    "eval_batch_size": 1000,  # so small a network answers 250 images before two threads have met
-}
-_EXERCISE_1_SMOKE = {"num_epochs": 2, "num_images": 2000}
-CNN_DOUBLE_SOFTMAX = _budgets(
-    "cnn_double_softmax",
-    Recipe(name="cnn_double_softmax", model="cnn_softmax", **_EXERCISE_1),
-    smoke=_EXERCISE_1_SMOKE,
-)
-CNN_LOGITS = _budgets(
-    "cnn_logits",
-    Recipe(name="cnn_logits", model="cnn", **_EXERCISE_1),
-    smoke=_EXERCISE_1_SMOKE,
-)
+_LOGITS = Recipe(
+    "cnn_logits", "cnn", "cifar10", 8, num_epochs=4, lr=0.001, momentum=0.9,
+    eval_batch_size=1000,  # so small a network answers 250 images before two threads have met
+)  # fmt: skip
+_TWICE = dataclasses.replace(_LOGITS, name="cnn_double_softmax", model="cnn_softmax")
+_SMOKE = {"num_epochs": 2, "num_images": 2000}
+CNN_LOGITS = _budgets(_LOGITS, "cnn_logits", _SMOKE)
+CNN_DOUBLE_SOFTMAX = _budgets(_TWICE, "cnn_double_softmax", _SMOKE)
 
-_VGG = {
-    "dataset": "cifar10",
-    "momentum": 0.9,
-    "nesterov": True,
-    "weight_decay": 5e-4,
-    "schedule": "one-cycle",
-    "fast": True,
-}
-VGG11 = _budgets(
-    "vgg11",
-    Recipe(
-        name="vgg11_cpu",
-        model="vgg11",
-        batch_size=64,
-        num_epochs=3,
-        lr=0.03,
-        augment=("flip",),
-        grad_clip=5.0,
-        **_VGG,
-    ),
-    gpu={"batch_size": 128, "num_epochs": 60, "lr": 0.05, "augment": ("flip", "crop")},
-    smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
-)
-VGG16 = _budgets(
-    "vgg16",
-    Recipe(
-        name="vgg16_cpu",
-        model="vgg16",
-        batch_size=64,
-        num_epochs=2,
-        num_images=25_000,  # half of them: notebook 05 has other networks to train as well
-        lr=0.03,
-        augment=("flip",),
-        grad_clip=5.0,
-        **_VGG,
-    ),
-    gpu={
-        "batch_size": 128,
-        "num_epochs": 100,
-        "num_images": None,
-        "lr": 0.05,
-        "augment": ("flip", "crop"),
-    },
-    smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
-)
-
+_VGG11 = Recipe(
+    "vgg11_cpu", "vgg11", "cifar10", 64, num_epochs=3, lr=0.03, momentum=0.9, nesterov=True,
+    weight_decay=5e-4, schedule="one-cycle", augment=("flip",), grad_clip=5.0, fast=True,
+)  # fmt: skip
+_VGG16 = dataclasses.replace(
+    _VGG11, name="vgg16_cpu", model="vgg16", num_epochs=2,
+    num_images=25_000,  # half of them: notebook 05 has other networks to train as well
+)  # fmt: skip
 # Longer than a lesson: how far a CPU gets in an hour or less, on the way to the gpu recipes.
 _LONG = {"augment": ("flip", "crop"), "num_images": None}
-VGG11_LONG = _budgets(
-    "vgg11_long",
-    dataclasses.replace(VGG11["cpu"], name="vgg11_long", num_epochs=6, **_LONG),
-    smoke={"num_epochs": 1, "num_images": 512, "eval_batch_size": 128},
-)
-VGG16_LONG = _budgets(
-    "vgg16_long",
-    dataclasses.replace(VGG16["cpu"], name="vgg16_long", num_epochs=3, **_LONG),
-    smoke={"num_epochs": 1, "num_images": 256, "eval_batch_size": 128},
-)
+_GPU = _LONG | {"batch_size": 128, "lr": 0.05}
+_SMOKE_11 = {"num_epochs": 1, "num_images": 512, "eval_batch_size": 128}
+_SMOKE_16 = _SMOKE_11 | {"num_images": 256}
+_VGG11_LONG = dataclasses.replace(_VGG11, name="vgg11_long", num_epochs=6, **_LONG)
+_VGG16_LONG = dataclasses.replace(_VGG16, name="vgg16_long", num_epochs=3, **_LONG)
+VGG11 = _budgets(_VGG11, "vgg11", _SMOKE_11, gpu=_GPU | {"num_epochs": 60})
+VGG16 = _budgets(_VGG16, "vgg16", _SMOKE_16, gpu=_GPU | {"num_epochs": 100})
+VGG11_LONG = _budgets(_VGG11_LONG, "vgg11_long", _SMOKE_11)
+VGG16_LONG = _budgets(_VGG16_LONG, "vgg16_long", _SMOKE_16)
 
 RECIPES = {
     "mlp": MLP,

@@ -102,7 +102,7 @@ def train(kind: str, checkpoint: Path, result: Path, verbose: bool = False) -> N
         **arguments,
     )
     weights = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
-    numbers = history.state_dict()
+    numbers = dict(vars(history))
     del numbers["seconds"]
     text = json.dumps({"weights": hashlib.sha256(weights).hexdigest(), "history": numbers})
     result.write_text(text)

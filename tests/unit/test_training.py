@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import random
+import time
 import weakref
 
 import numpy as np
@@ -40,6 +41,22 @@ def sgd(model, lr=0.1, **settings):
     return torch.optim.SGD(model.parameters(), lr=lr, **settings)
 
 
+def tensors(n):
+    return TensorDataset(torch.zeros(n, 3, 4, 4), torch.zeros(n, dtype=torch.long))
+
+
+def batches_of(num_images, size=10):
+    return data.Batches(image_set(num_images), size)
+
+
+def fit(model, loader, test_loader=None, *, num_epochs=1, verbose=False, **settings):
+    """``training.fit`` with what most tests do not care about."""
+    settings.setdefault("optimizer", sgd(model))
+    return training.fit(
+        model, loader, test_loader, num_epochs=num_epochs, verbose=verbose, **settings
+    )
+
+
 def same_weights(one, other):
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
@@ -53,13 +70,8 @@ def test_fit_does_what_the_loop_of_the_notebooks_does():
     by_fit, by_hand = linear(), linear()
 
     torch.manual_seed(1)
-    history = training.fit(
-        by_fit,
-        data.Batches(train, 16, shuffle=True),
-        data.Batches(test, 10),
-        optimizer=sgd(by_fit),
-        num_epochs=3,
-        verbose=False,
+    history = fit(
+        by_fit, data.Batches(train, 16, shuffle=True), data.Batches(test, 10), num_epochs=3
     )
 
     torch.manual_seed(1)
@@ -94,17 +106,17 @@ def test_fit_trains_in_train_mode_evaluates_in_eval_mode_and_leaves_eval_mode():
             modes.append(self.training)
             return super().forward(x.flatten(1))
 
-    model, batches = Watching(48, 10), data.Batches(image_set(20), 10)
-    training.fit(model, batches, batches, optimizer=sgd(model), num_epochs=2, verbose=False)
+    model, batches = Watching(48, 10), batches_of(20)
+    fit(model, batches, batches, num_epochs=2)
     assert modes == [True, True, False, False] * 2
     assert not model.training
 
 
 def test_a_dataloader_works_as_batches_do():
-    images, labels = next(iter(data.Batches(image_set(64), 64)))
+    images, labels = next(iter(batches_of(64, 64)))
     model = linear()
     loader = DataLoader(TensorDataset(images, labels), batch_size=16)
-    history = training.fit(model, loader, optimizer=sgd(model), num_epochs=2, verbose=False)
+    history = fit(model, loader, num_epochs=2)
     assert history.train_loss[1] < history.train_loss[0]
     assert history.test_accuracy == [] and history.test_loss == []
 
@@ -113,22 +125,19 @@ class Stream(IterableDataset):
     """Three batches, and no length."""
 
     def __iter__(self):
-        return iter([(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long))] * 3)
+        return iter([tensors(2)[:]] * 3)
 
 
 @pytest.mark.parametrize("loader", [Stream(), DataLoader(Stream(), batch_size=None)])
 def test_a_loader_of_unknown_length_works(loader):
     model = linear()
-    settings = dict(num_epochs=np.int64(1), verbose=False)
-    history = training.fit(model, loader, optimizer=sgd(model), **settings)
+    history = fit(model, loader, num_epochs=np.int64(1))
     assert len(history.batch_loss[0]) == 3
 
 
 def test_the_mean_loss_weighs_a_short_last_batch_by_its_size():
     model, train = linear(), image_set(17)
-    history = training.fit(
-        model, data.Batches(train, 16), optimizer=sgd(model, lr=0.0), num_epochs=1, verbose=False
-    )
+    history = fit(model, data.Batches(train, 16), optimizer=sgd(model, lr=0.0))
     images, labels = next(iter(data.Batches(train, 17)))
     assert history.train_loss[0] == pytest.approx(F.cross_entropy(model(images), labels).item())
 
@@ -136,52 +145,37 @@ def test_the_mean_loss_weighs_a_short_last_batch_by_its_size():
 def test_grad_clip_limits_the_step():
     model = linear()
     before = copy.deepcopy(model)
-    batches = data.Batches(image_set(16), 16)
-    training.fit(
-        model, batches, optimizer=sgd(model, lr=1.0), num_epochs=1, grad_clip=0.01, verbose=False
-    )
+    fit(model, batches_of(16, 16), optimizer=sgd(model, lr=1.0), grad_clip=0.01)
     steps = [a - b for a, b in zip(model.parameters(), before.parameters(), strict=True)]
     norm = math.sqrt(sum(step.square().sum().item() for step in steps))
     assert norm == pytest.approx(0.01, rel=1e-3)
 
 
 def test_the_scheduler_is_stepped_per_epoch_or_per_batch():
-    batches = data.Batches(image_set(40), 10)
+    batches = batches_of(40)
     for step, expected in (("epoch", [0.1, 0.05]), ("batch", [0.1 / 16, 0.1 / 256])):
         model = linear()
         optimizer = sgd(model)
         scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
-        history = training.fit(
-            model,
-            batches,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            step_scheduler=step,
-            num_epochs=2,
-            verbose=False,
-        )
+        schedule = dict(optimizer=optimizer, scheduler=scheduler, step_scheduler=step)
+        history = fit(model, batches, num_epochs=2, **schedule)
         assert history.lr == pytest.approx(expected)
 
 
 def test_a_plateau_scheduler_is_given_the_test_loss():
-    model, batches = linear(), data.Batches(image_set(20), 10)
+    model, batches = linear(), batches_of(20)
     optimizer = sgd(model)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
     seen = []
     scheduler.step = seen.append
-    history = training.fit(
-        model, batches, batches, optimizer=optimizer, scheduler=scheduler, num_epochs=2,
-        verbose=False,
-    )  # fmt: skip
+    history = fit(model, batches, batches, optimizer=optimizer, scheduler=scheduler, num_epochs=2)
     assert seen == history.test_loss
 
 
 def test_train_eval_loader_gives_the_training_accuracy():
     model, train = linear(), image_set(50)
     batches = data.Batches(train, 25)
-    history = training.fit(
-        model, batches, train_eval_loader=batches, optimizer=sgd(model), num_epochs=2, verbose=False
-    )
+    history = fit(model, batches, train_eval_loader=batches, num_epochs=2)
     assert history.train_accuracy[-1] == training.evaluate(model, batches)[1]
 
 
@@ -194,10 +188,7 @@ def test_bfloat16_computes_the_model_but_not_the_loss():
 
     model = linear()
     model[1].register_forward_hook(lambda _, __, out: seen.update(model=out.dtype))
-    training.fit(
-        model, data.Batches(image_set(16), 16), optimizer=sgd(model), num_epochs=1, loss_fn=loss_fn,
-        dtype=torch.bfloat16, verbose=False,
-    )  # fmt: skip
+    fit(model, batches_of(16, 16), loss_fn=loss_fn, dtype=torch.bfloat16)
     assert seen == {"model": torch.bfloat16, "loss": torch.float32}
     assert model[1].weight.dtype == torch.float32
 
@@ -216,7 +207,7 @@ def test_small_steps_run_on_one_thread_and_evaluation_on_all():
         for size in (8, 32):
             model = Watching(48, 10)
             batches, tests = (data.Batches(image_set(32), size) for _ in range(2))
-            training.fit(model, batches, tests, optimizer=sgd(model), num_epochs=1, verbose=False)
+            fit(model, batches, tests)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -237,10 +228,8 @@ def test_an_interrupt_keeps_what_was_learned(capsys):
 
     model = linear()
     before = copy.deepcopy(model)
-    batches = data.Batches(image_set(40), 10)
-    history = training.fit(
-        model, Impatient(batches), batches, optimizer=sgd(model), num_epochs=5, verbose=False
-    )
+    batches = batches_of(40)
+    history = fit(model, Impatient(batches), batches, num_epochs=5)
     assert len(history) == len(history.test_accuracy) == len(history.seconds) == 2
     assert "Stopped by you in epoch 3 of 5, after 1 batches" in capsys.readouterr().out
     assert not same_weights(model, before) and not model.training
@@ -253,9 +242,8 @@ def train_three_epochs(on_batch, checkpoint=None):
     """Return model and history of three epochs of five batches."""
     model, batches = linear(), data.Batches(image_set(47), 10, shuffle=True)
     torch.manual_seed(2)
-    settings = dict(optimizer=sgd(model), num_epochs=3, checkpoint=checkpoint, verbose=False)
-    history = training.fit(model, batches, batches, on_batch=on_batch, **settings)
-    return model, history
+    settings = dict(num_epochs=3, checkpoint=checkpoint, on_batch=on_batch)
+    return model, fit(model, batches, batches, **settings)
 
 
 def test_on_batch_sees_every_batch_and_changes_nothing():
@@ -308,14 +296,14 @@ def test_on_batch_with_a_loader_of_unknown_length():
     def look(progress):
         seen.append(progress.num_batches)
 
-    training.fit(model, Stream(), optimizer=sgd(model), num_epochs=1, on_batch=look, verbose=False)
+    fit(model, Stream(), on_batch=look)
     assert seen == [None] * 3
 
 
 def test_nobody_watches_nothing_on_stderr_and_one_line_an_epoch(capfd, monkeypatch):
     monkeypatch.setenv("CI", "true")
-    model, batches = linear(), data.Batches(image_set(20), 10)
-    training.fit(model, batches, batches, optimizer=sgd(model), num_epochs=2)
+    model, batches = linear(), batches_of(20)
+    fit(model, batches, batches, num_epochs=2, verbose=True)
     out, err = capfd.readouterr()
     assert err == ""
     assert [line.split(" · ")[0] for line in out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
@@ -324,30 +312,28 @@ def test_nobody_watches_nothing_on_stderr_and_one_line_an_epoch(capfd, monkeypat
 # --- bad input --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", [training.fit, training.evaluate])
+@pytest.mark.parametrize("call", [fit, training.evaluate])
 def test_labels_without_an_output_are_named(call):
-    model, batches = linear(num_classes=5), data.Batches(image_set(40), 10)
-    settings = dict(optimizer=sgd(model), num_epochs=1) if call is training.fit else {}
     with pytest.raises(ValueError, match=r"labels go from 0 to 9, but the model has 5 outputs"):
-        call(model, batches, **settings)
+        call(linear(num_classes=5), batches_of(40))
 
 
 def test_a_label_without_an_output_in_a_later_batch_is_named():
     images, labels = torch.zeros(4, 3, 4, 4), torch.tensor([0, 1, 2, 10])
-    model = linear()
-    loader = DataLoader(TensorDataset(images, labels), batch_size=2)
     with pytest.raises(ValueError, match="a label has no output in the model"):
-        training.fit(model, loader, optimizer=sgd(model), num_epochs=1)
+        fit(linear(), DataLoader(TensorDataset(images, labels), batch_size=2))
 
 
-def test_other_index_errors_are_left_alone():
+@pytest.mark.parametrize(
+    "mistake", [IndexError("my own"), RuntimeError("mat1 and mat2"), TypeError("cannot pickle")]
+)
+def test_other_errors_are_left_alone(mistake):
     class Broken(nn.Linear):
         def forward(self, x):
-            raise IndexError("my own mistake")
+            raise mistake
 
-    model = Broken(1, 1)
-    with pytest.raises(IndexError, match="my own mistake"):
-        training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), num_epochs=1)
+    with pytest.raises(type(mistake), match=f"^{mistake}$"):
+        fit(Broken(1, 1), batches_of(4, 2))
 
 
 @pytest.mark.parametrize(
@@ -366,24 +352,13 @@ def test_out_of_memory_says_what_to_do_and_holds_nothing(said):
             return activation
 
     model = Hungry(48, 10)
-    batches = data.Batches(image_set(40), 10)
     advice = "batch_size .it has 10.*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
     with pytest.raises(RuntimeError, match=advice) as caught:
-        training.fit(model, batches, optimizer=sgd(model), num_epochs=1)
+        fit(model, batches_of(40))
     gc.collect()
     assert caught.value.__traceback__ is not None  # as a notebook keeps it
     assert [activation() for activation in activations] == [None] * 3
     assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_other_runtime_errors_are_left_alone():
-    class Broken(nn.Linear):
-        def forward(self, x):
-            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (10x48 and 4x10)")
-
-    model = Broken(4, 10)
-    with pytest.raises(RuntimeError, match="^mat1 and mat2 shapes cannot be multiplied"):
-        training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), num_epochs=1)
 
 
 class Sudden(TensorDataset):
@@ -396,34 +371,24 @@ class Sudden(TensorDataset):
 
 
 @pytest.mark.filterwarnings("ignore:Got pickle error")
-@pytest.mark.parametrize("call", [training.fit, training.evaluate, training.predict_all])
+@pytest.mark.parametrize("call", [fit, training.evaluate, training.predict_all])
 def test_workers_that_cannot_work_are_explained(call):
-    model = linear()
-    settings = dict(optimizer=sgd(model), num_epochs=1) if call is training.fit else {}
-    dataset = Sudden(torch.zeros(4, 3, 4, 4), torch.zeros(4).long())
+    dataset = Sudden(*tensors(4).tensors)
     dataset.error = None
     with pytest.raises(RuntimeError, match="Set num_workers=0.*notebook.*exited unexpectedly"):
-        call(model, DataLoader(dataset, num_workers=1), **settings)
+        call(linear(), DataLoader(dataset, num_workers=1))
     dataset.error = RuntimeError("cannot pickle my own thing")
     with pytest.raises(RuntimeError, match="^Caught RuntimeError in DataLoader worker process 0"):
-        call(model, DataLoader(dataset, num_workers=1), **settings)
+        call(linear(), DataLoader(dataset, num_workers=1))
     dataset.transform = lambda image: image
     spawn = DataLoader(dataset, num_workers=1, multiprocessing_context="spawn")
     with pytest.raises((AttributeError, pickle.PicklingError), match="num_workers=0.*[Cc]an't "):
-        call(model, spawn, **settings)
+        call(linear(), spawn)
 
 
 def test_a_loss_that_is_no_number_stops_training():
-    train = image_set(40)
-    model = linear()
     with pytest.raises(FloatingPointError, match="(?s)epoch 1.*learning rate is probably too high"):
-        training.fit(
-            model,
-            data.Batches(train, 2),
-            optimizer=sgd(model),
-            num_epochs=9,
-            loss_fn=lambda logits, labels: F.cross_entropy(logits, labels) * float("nan"),
-        )
+        fit(linear(), batches_of(40, 2), num_epochs=9, loss_fn=lambda z, y: z.mean() * math.nan)
 
 
 def test_a_loss_that_is_no_number_is_seen_within_an_epoch():
@@ -435,62 +400,45 @@ def test_a_loss_that_is_no_number_is_seen_within_an_epoch():
                 self.batches += 1
                 yield torch.full((2, 3, 4, 4), float("nan")), torch.zeros(2, dtype=torch.long)
 
-    model, loader = linear(), Endless()
+    loader = Endless()
     with pytest.raises(FloatingPointError):
-        training.fit(model, loader, optimizer=sgd(model), num_epochs=1)
+        fit(linear(), loader)
     assert loader.batches == CHECK_EVERY
 
 
 def test_logits_of_a_wrong_shape_are_named():
     model = nn.Sequential(nn.Linear(4, 10))  # forgot to flatten: [N, 3, 4, 10]
     with pytest.raises(ValueError, match=r"shape \(10, 3, 4, 10\) for 10 labels"):
-        training.evaluate(model, data.Batches(image_set(20), 10))
+        training.evaluate(model, batches_of(20))
 
 
-def test_an_empty_loader_is_named():
-    model, images = linear(), torch.zeros(3, 3, 4, 4)
-    empty = DataLoader(TensorDataset(images, torch.zeros(3).long()), batch_size=4, drop_last=True)
-    with pytest.raises(ValueError, match=r"no batch \(3 images, batches of 4\)"):
-        training.fit(model, empty, optimizer=sgd(model), num_epochs=1)
+@pytest.mark.parametrize(
+    "call",
+    [fit, training.evaluate, training.predict_all, lambda *a: training.estimate_seconds(*a, 1)],
+)
+def test_a_loader_without_a_batch_is_named(call):
     with pytest.raises(ValueError, match="without a single batch"):
-        training.fit(model, [], optimizer=sgd(model), num_epochs=1)
-    with pytest.raises(ValueError, match="without a single batch"):
-        training.evaluate(model, [])
-    with pytest.raises(ValueError, match="without a single batch"):
-        training.predict_all(model, [])
+        call(linear(), [])
 
 
-def test_an_optimizer_of_another_model_is_refused():
-    with pytest.raises(ValueError, match="holds no parameter of this model"):
-        training.fit(linear(), data.Batches(image_set(4), 2), optimizer=sgd(linear()), num_epochs=1)
-
-
-def test_a_scheduler_of_another_optimizer_is_refused():
-    model = linear()
-    scheduler = torch.optim.lr_scheduler.StepLR(sgd(model), 1)
-    with pytest.raises(ValueError, match="another optimizer"):
-        training.fit(
-            model,
-            data.Batches(image_set(4), 2),
-            optimizer=sgd(model),
-            scheduler=scheduler,
-            num_epochs=1,
-        )
+EMPTY = DataLoader(tensors(3), batch_size=4, drop_last=True)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_epochs": 0}, "num_epochs must be a whole number"),
-        ({"num_epochs": 2.5}, "num_epochs must be a whole number"),
-        ({"num_epochs": np.True_}, "num_epochs must be a whole number"),
-        ({"num_epochs": 1, "step_scheduler": "day"}, 'must be "epoch" or "batch"'),
+        (dict(num_epochs=0), "num_epochs must be a whole number"),
+        (dict(num_epochs=2.5), "num_epochs must be a whole number"),
+        (dict(num_epochs=np.True_), "num_epochs must be a whole number"),
+        (dict(step_scheduler="day"), 'must be "epoch" or "batch"'),
+        (dict(scheduler=torch.optim.lr_scheduler.StepLR(sgd(linear()), 1)), "another optimizer"),
+        (dict(optimizer=sgd(linear())), "holds no parameter of this model"),
+        (dict(loader=EMPTY), r"no batch \(3 images, batches of 4\)"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings, message):
-    model = linear()
+def test_what_cannot_be_trained_with_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        training.fit(model, data.Batches(image_set(4), 2), optimizer=sgd(model), **settings)
+        fit(linear(), **{"loader": batches_of(4, 2)} | settings)
 
 
 # --- evaluate, predict_all, estimate_seconds --------------------------------------------------
@@ -543,28 +491,18 @@ def test_estimate_grows_with_the_epochs_and_is_near_the_truth():
             return 20
 
         def __iter__(self):
-            import time
-
             for _ in range(20):
                 time.sleep(0.01)
-                yield torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long)
+                yield tensors(2)[:]
 
     seconds = training.estimate_seconds(linear(), Slow(), 3)
     assert 0.6 <= seconds < 6  # at least the sleep; the rest depends on the machine
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (1, "a few seconds"),
-        (7, "about 5 seconds"),
-        (61, "about 60 seconds"),
-        (240, "about 4 minutes"),
-        (9000, "about 2.5 hours"),
-    ],
-)
-def test_seconds_in_words(seconds, words):
-    assert training.say_seconds(seconds) == words
+def test_seconds_in_words():
+    words = [training.say_seconds(seconds) for seconds in (1, 7, 61, 240, 9000)]
+    expected = ["about 5 seconds", "about 60 seconds", "about 4 minutes", "about 2.5 hours"]
+    assert words == ["a few seconds", *expected]
 
 
 # --- History ----------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def train(watched=True, reference=None, num_epochs=2, stop_after=None):
                 settings["on_batch"] = live
             history = training.fit(model, batches, batches, **settings)
     assert not model.training
-    numbers = history.state_dict()
+    numbers = dict(vars(history))
     del numbers["seconds"]
     return [p.detach().clone() for p in model.parameters()], numbers
 
