@@ -33,16 +33,20 @@ def network():
     )
 
 
-def make_run(schedule=None, optimizer="SGD", batches=None, train=None, model=None):
+def flipped(images=None, size=16, shuffle=True, augment=data.random_flip, **settings):
+    images = images or image_set(60)
+    return data.Batches(images, size, shuffle=shuffle, augment=augment, **settings)
+
+
+def make_run(schedule=None, optimizer="SGD", batches=None, model=None):
     """A fresh model and everything fit() needs, always from the same seed."""
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     model = model or network()
-    train = train or image_set(60)
     if optimizer == "SGD":
         updates = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     else:
         updates = torch.optim.Adam(model.parameters(), lr=0.01)
-    loader = batches or data.Batches(train, 16, shuffle=True, augment=data.random_flip)
+    loader = batches or flipped()
     arguments = dict(optimizer=updates, num_epochs=4, verbose=False)
     if schedule:
         arguments |= schedule(updates, len(loader))
@@ -98,51 +102,6 @@ SCHEDULES = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:The epoch parameter")
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_a_stopped_run_ends_as_one_that_was_not(tmp_path, name):
-    model, history = run(schedule=SCHEDULES[name])
-    for stop_at in (1, 3):
-        path = tmp_path / f"{stop_at}.pt"
-        run_and_stop(path, stop_at, schedule=SCHEDULES[name])
-        torch.rand(5), random.random(), np.random.rand()  # whatever happened in between
-        resumed, resumed_history = run(path, schedule=SCHEDULES[name])
-        assert same_weights(resumed, model)
-        assert same_numbers(resumed_history, history)
-
-
-def test_adam_goes_on_too(tmp_path):
-    model, history = run(optimizer="Adam")
-    run_and_stop(tmp_path / "c.pt", 2, optimizer="Adam")
-    resumed, resumed_history = run(tmp_path / "c.pt", optimizer="Adam")
-    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
-
-
-@pytest.mark.parametrize("own_generator", [False, True])
-def test_a_dataloader_goes_on_too(tmp_path, own_generator):
-    images, labels = next(iter(data.Batches(image_set(60), 60)))
-
-    def loader():
-        generator = torch.Generator().manual_seed(5) if own_generator else None
-        dataset = TensorDataset(images, labels)
-        return DataLoader(dataset, batch_size=16, shuffle=True, generator=generator)
-
-    model, history = run(batches=loader())
-    run_and_stop(tmp_path / "c.pt", 2, batches=loader())
-    resumed, resumed_history = run(tmp_path / "c.pt", batches=loader())
-    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
-
-
-def test_batches_with_an_order_of_their_own_go_on_too(tmp_path):
-    def batches():
-        return data.Batches(image_set(60), 16, shuffle=True, seed=7)
-
-    model, history = run(batches=batches())
-    run_and_stop(tmp_path / "c.pt", 2, batches=batches())
-    resumed, resumed_history = run(tmp_path / "c.pt", batches=batches())
-    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
-
-
 class Scratched:
     """An augmentation by every generator there is, in a worker process of its own."""
 
@@ -151,37 +110,67 @@ class Scratched:
         return torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1) + torch.rand(1)
 
 
-def test_worker_processes_augmentation_adam_and_a_plateau_go_on_too(tmp_path):
-    def loader():
-        train = image_set(60)
-        train.transform = Scratched()
-        return DataLoader(train, batch_size=16, shuffle=True, num_workers=2)
-
-    changes = dict(optimizer="Adam", schedule=SCHEDULES["plateau"])
-    model, history = run(batches=loader(), **changes)
-    run_and_stop(tmp_path / "c.pt", 2, batches=loader(), **changes)
-    resumed, resumed_history = run(tmp_path / "c.pt", batches=loader(), **changes)
-    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+def scratched(num_workers):
+    train = image_set(60)
+    train.transform = Scratched()
+    return DataLoader(train, batch_size=16, shuffle=True, num_workers=num_workers)
 
 
-def test_channels_last_and_bfloat16_go_on_too(tmp_path):
-    def convolutional():
-        torch.manual_seed(3)
-        layers = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 10)
-        return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+def tensors(seed=0):
+    return TensorDataset(*next(iter(data.Batches(image_set(60, seed=seed), 60))))
 
-    def schedule(optimizer, steps):
-        return {"dtype": torch.bfloat16, "grad_clip": 1.0}
 
-    model, history = run(model=convolutional(), schedule=schedule)
-    run_and_stop(tmp_path / "c.pt", 2, model=convolutional(), schedule=schedule)
-    resumed, resumed_history = run(tmp_path / "c.pt", model=convolutional(), schedule=schedule)
-    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+def in_any_order(generator):
+    return DataLoader(tensors(), batch_size=16, shuffle=True, generator=generator)
+
+
+def convolutional():
+    torch.manual_seed(3)
+    layers = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 10)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def numpy_settings(optimizer, steps):
+    """Numbers as a search over ``np.logspace`` hands them over."""
+    optimizer.param_groups[0]["lr"] = np.logspace(-3, -1, 3)[1]
+    scheduler = lr_scheduler.MultiStepLR(optimizer, list(np.arange(1, 4, 2)), np.float32(0.5))
+    return {"scheduler": scheduler, "grad_clip": np.float64(1.0)}
+
+
+IN_BFLOAT16 = {"dtype": torch.bfloat16, "grad_clip": 1.0}
+# What makes each kind of run, anew at every call.
+KINDS = {
+    "adam": lambda: dict(optimizer="Adam"),
+    "an order of its own": lambda: dict(batches=flipped(seed=7)),
+    "a DataLoader": lambda: dict(batches=in_any_order(None)),
+    "its own generator": lambda: dict(batches=in_any_order(torch.Generator().manual_seed(5))),
+    "workers, augmentation, adam, plateau": lambda: dict(
+        batches=scratched(num_workers=2), optimizer="Adam", schedule=SCHEDULES["plateau"]
+    ),
+    "channels last and bfloat16": lambda: dict(
+        model=convolutional(), schedule=lambda o, n: IN_BFLOAT16
+    ),
+    "numbers of NumPy's": lambda: dict(schedule=numpy_settings),
+    **{name: lambda name=name: dict(schedule=SCHEDULES[name]) for name in SCHEDULES},
+}
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_run_ends_as_one_that_was_not(tmp_path, kind):
+    model, history = run(**KINDS[kind]())
+    for stop_at in (1, 3):
+        path = tmp_path / f"{stop_at}.pt"
+        run_and_stop(path, stop_at, **KINDS[kind]())
+        torch.rand(5), random.random(), np.random.rand()  # whatever happened in between
+        resumed, resumed_history = run(path, **KINDS[kind]())
+        assert same_weights(resumed, model)
+        assert same_numbers(resumed_history, history)
 
 
 @pytest.mark.parametrize("first, then", [(torch.bfloat16, None), (None, torch.bfloat16)])
 def test_a_run_goes_on_in_the_number_type_it_began_in(first, then, tmp_path, capsys):
-    """Which type is faster was measured, and a busy machine measures something else."""
+    """Another machine may choose another type, or the environment ask for one."""
     path = tmp_path / "c.pt"
     model, history = run(schedule=lambda o, n: {"dtype": first})
     run_and_stop(path, 2, schedule=lambda o, n: {"dtype": first})
@@ -210,23 +199,15 @@ def test_saving_changes_nothing(tmp_path):
 
 def test_a_finished_run_is_read_back_without_training_and_says_so(tmp_path, capsys):
     model, history = run(tmp_path / "c.pt")
-    again, (loader, test), arguments = make_run()
-    read = training.fit(
-        again, loader, test, checkpoint=tmp_path / "c.pt", **arguments | {"verbose": True}
-    )
+    again, read = run(tmp_path / "c.pt", schedule=lambda o, n: {"verbose": True})
     assert same_weights(again, model) and read == history
-    assert (
-        capsys.readouterr().out == f"Going on from {tmp_path / 'c.pt'}: 4 of 4 epochs are done.\n"
-    )
+    said = f"Going on from {tmp_path / 'c.pt'}: 4 of 4 epochs are done.\n"
+    assert capsys.readouterr().out == said
 
 
 def test_more_epochs_may_be_asked_for(tmp_path):
     run(tmp_path / "c.pt")
-    model, loaders, arguments = make_run()
-    history = training.fit(
-        model, *loaders, checkpoint=tmp_path / "c.pt", **arguments | {"num_epochs": 6}
-    )
-    assert len(history) == 6
+    assert len(run(tmp_path / "c.pt", schedule=lambda o, n: {"num_epochs": 6})[1]) == 6
 
 
 def test_the_same_cell_run_again_goes_on(tmp_path):
@@ -261,24 +242,13 @@ def test_another_run_is_refused_and_named(tmp_path):
     cases = {
         "model": dict(model=wider()),
         "optimizer": dict(optimizer="Adam"),
-        "training data": dict(train=image_set(60, seed=8)),
-        "images 60, this one is images 50": dict(
-            batches=data.Batches(image_set(50), 16, shuffle=True, augment=data.random_flip)
-        ),
-        "shuffle True, this one is shuffle False": dict(
-            batches=data.Batches(image_set(60), 16, augment=data.random_flip)
-        ),
-        "batch_size 16, this one is batch_size 32": dict(
-            batches=data.Batches(image_set(60), 32, shuffle=True, augment=data.random_flip)
-        ),
-        "augment random_flip, this one is augment None": dict(
-            batches=data.Batches(image_set(60), 16, shuffle=True)
-        ),
-        r"mean \[0.5\], this one is mean \[0.4\]": dict(
-            batches=data.Batches(
-                image_set(60), 16, shuffle=True, augment=data.random_flip, mean=0.4
-            )
-        ),
+        "training data": dict(batches=flipped(image_set(60, seed=8))),
+        "images 60, this one is images 50": dict(batches=flipped(image_set(50))),
+        "shuffle True, this one is shuffle False": dict(batches=flipped(shuffle=False)),
+        "batch_size 16, this one is batch_size 32": dict(batches=flipped(size=32)),
+        "augment random_flip, this one is augment None": dict(batches=flipped(augment=None)),
+        r"mean \[0.5\], this one is mean \[0.4\]": dict(batches=flipped(mean=0.4)),
+        "own generators 0, this one is own generators 1": dict(batches=flipped(seed=7)),
         "scheduler": dict(schedule=SCHEDULES["step"]),
         "grad_clip is None, this one is 1.0": dict(schedule=lambda o, n: {"grad_clip": 1.0}),
         "loss_fn is cross_entropy, this one is mse_loss": dict(
@@ -301,46 +271,45 @@ def loader_of(dataset, transform=None):
     return DataLoader(dataset, batch_size=16)
 
 
-def tensors(seed=0):
-    return TensorDataset(*next(iter(data.Batches(image_set(60, seed=seed), 60))))
+class Files(TensorDataset):
+    """Keeps something beside its tensors that has no checksum."""
+
+    def __init__(self, folder):
+        super().__init__(*tensors().tensors)
+        self.name, self.data, self.labels = folder, [Path(folder)], [[1], [1, 2]]
 
 
 TO_TENSOR = transforms.ToTensor()
-# Two runs that differ in nothing but this, and what is said of it.
+NORMALIZED = transforms.Compose([TO_TENSOR, transforms.Normalize(0.5, 0.5)])
+# Loaders made from one value and from another, and what is said of two runs that differ in nothing
+# but this.
 ALIKE = {
-    "tensors": (lambda: loader_of(tensors()), lambda: loader_of(tensors(8)), "training data"),
+    "tensors": (lambda seed: loader_of(tensors(seed)), 0, 8, "training data"),
     "part": (
-        lambda: loader_of(Subset(tensors(), range(30))),
-        lambda: loader_of(Subset(tensors(), range(30, 60))),
-        "training data",
+        lambda part: loader_of(Subset(tensors(), part)), range(30), range(30, 60), "training data"
     ),
     "whole of a part": (
-        lambda: loader_of(Subset(tensors(), range(30))),
-        lambda: loader_of(Subset(tensors(8), range(30))),
-        "training data",
+        lambda seed: loader_of(Subset(tensors(seed), range(30))), 0, 8, "training data"
     ),
     "transform": (
-        lambda: loader_of(image_set(60), TO_TENSOR),
-        lambda: loader_of(
-            image_set(60), transforms.Compose([TO_TENSOR, transforms.Normalize(0.5, 0.5)])
-        ),
+        lambda transform: loader_of(image_set(60), transform), TO_TENSOR, NORMALIZED,
         "its training data has another transform",
     ),
     "crop": (
-        lambda: data.Batches(image_set(60), 16, augment=data.random_crop(1)),
-        lambda: data.Batches(image_set(60), 16, augment=data.random_crop(2)),
+        lambda size: flipped(augment=data.random_crop(size)), 1, 2,
         r"augment random_crop\(1\), this one is augment random_crop\(2\)",
     ),
-}
+    "files": (lambda folder: loader_of(Files(folder)), "a", "b", "is dataset a, this one is"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALIKE)
 def test_runs_that_look_alike_are_told_apart(name, tmp_path):
-    one, other, message = ALIKE[name]
-    run(tmp_path / "c.pt", batches=one())
+    loader, one, other, message = ALIKE[name]
+    run(tmp_path / "c.pt", batches=loader(one))
     with pytest.raises(CheckpointError, match=message):
-        run(tmp_path / "c.pt", batches=other())
-    run(tmp_path / "c.pt", batches=one())  # made anew, it is the same run
+        run(tmp_path / "c.pt", batches=loader(other))
+    run(tmp_path / "c.pt", batches=loader(one))  # made anew, it is the same run
 
 
 @pytest.mark.parametrize(
@@ -481,20 +450,6 @@ def test_a_drive_that_dies_costs_the_checkpoint_and_not_the_training(tmp_path, m
     assert len(history) == 4 and path.exists()
     warning = "could not be saved (Transport endpoint is not connected); the last good one is kept"
     assert capsys.readouterr().out.count(warning) == 3
-
-
-def numpy_settings(optimizer, steps):
-    """Numbers as a search over ``np.logspace`` hands them over."""
-    optimizer.param_groups[0]["lr"] = np.logspace(-3, -1, 3)[1]
-    scheduler = lr_scheduler.MultiStepLR(optimizer, list(np.arange(1, 4, 2)), np.float32(0.5))
-    return {"scheduler": scheduler, "grad_clip": np.float64(1.0)}
-
-
-def test_numpy_numbers_are_saved_as_plain_ones(tmp_path):
-    model, history = run(schedule=numpy_settings)
-    run_and_stop(tmp_path / "c.pt", 2, schedule=numpy_settings)
-    resumed, resumed_history = run(tmp_path / "c.pt", schedule=numpy_settings)
-    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
 
 
 def test_what_could_not_be_read_back_is_refused_before_training(tmp_path):
