@@ -336,22 +336,25 @@ def test_other_errors_are_left_alone(mistake):
         fit(Broken(1, 1), batches_of(4, 2))
 
 
-@pytest.mark.parametrize(
-    "said",
-    ["CUDA out of memory. Tried to allocate 98.00 MiB.", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"],
-)
-def test_out_of_memory_says_what_to_do_and_holds_nothing(said):
+@pytest.mark.parametrize("when", ["forward", "backward"])
+@pytest.mark.parametrize("said", ["CUDA out of memory. Tried ...", "CUDNN_STATUS_ALLOC_FAILED"])
+def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when):
     activations = []
 
     class Hungry(nn.Linear):
         def forward(self, x):
             activation = super().forward(x.flatten(1))
             activations.append(weakref.ref(activation))
-            if len(activations) == 3:
-                raise RuntimeError(said)
+            run_out("forward")
             return activation
 
+    def run_out(place):
+        if place == when and len(activations) == 3:
+            raise RuntimeError(said)
+
     model = Hungry(48, 10)
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(lambda _: run_out("backward"))
     advice = "batch_size .it has 10.*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
     with pytest.raises(RuntimeError, match=advice) as caught:
         fit(model, batches_of(40))
