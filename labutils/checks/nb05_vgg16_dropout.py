@@ -253,7 +253,7 @@ class _Member(nn.Module):
 class _Ensemble(Values):
     """Before its values are judged, the members say how they were used."""
 
-    def _ask(self, answer, probe):
+    def _ask(self, answer, probe, expected):
         members, images = deepcopy(probe.args)
         given = copy(members)
         got = ask(answer, given, images, called=self.name, frozen=False)

@@ -24,10 +24,12 @@ RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
 LOCK_SECONDS = 60  # to wait for others that add a run; each takes a moment
 
 
-def measure(recipe, seed: int, *, shared: bool = False, checkpoint=None) -> dict:
-    """Train by ``recipe`` from ``seed`` on the data that is there; return a run's record."""
+def measure(
+    recipe, seed: int, *, source: str | None = None, shared: bool = False, checkpoint=None
+) -> dict:
+    """Train by ``recipe`` from ``seed`` on ``data.load``'s ``source``; return a run's record."""
     device = pick_device()
-    train, test = data.load(recipe.dataset)
+    train, test = data.load(recipe.dataset, source=source)
     seed_everything(seed)
     model = models.MODELS[recipe.model]().to(device)
     history = recipes.train(recipe, model, train, test, checkpoint=checkpoint)
@@ -92,13 +94,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     recipe = recipes.RECIPES[arguments.name][arguments.budget]
-    if not arguments.sample:
-        os.environ["LABUTILS_DATA"] = "full"  # a reference run on the sample would be none
+    source = None if arguments.sample else "full"  # a reference run on the sample would be none
     print(f"{recipe.name}: {recipe.describe()}")
     for seed in arguments.seeds:
         checkpoint = arguments.checkpoints and arguments.checkpoints / f"{recipe.name}_{seed}.pt"
         try:
-            run = measure(recipe, seed, shared=arguments.shared, checkpoint=checkpoint)
+            run = measure(
+                recipe, seed, source=source, shared=arguments.shared, checkpoint=checkpoint
+            )
             path = write(recipe, run, arguments.folder, replace=arguments.replace)
         except (data.DataError, files.Locked, ValueError) as error:
             print(error, file=sys.stderr)

@@ -97,18 +97,19 @@ class Values(Exercise):
 
     def _examine(self, answer) -> str | None:
         for probe in self.probes:
-            got, expected = self._ask(answer, probe), self.expected(probe)
+            expected = self.expected(probe)
+            got = self._ask(answer, probe, expected)
             if _differs(got, expected):
                 self._explain(answer, probe, got, expected)
         remarks = [judge(answer) for judge in self._more]
         return next(filter(None, remarks), None)
 
-    def _ask(self, answer, probe: Probe):
+    def _ask(self, answer, probe: Probe, expected):
         got = ask(
             answer, *deepcopy(probe.args), called=self.name, hint=probe.failed,
             **deepcopy(probe.kwargs),
         )  # fmt: skip
-        if isinstance(self.expected(probe), Tensor):
+        if isinstance(expected, Tensor):
             return expect_tensor(got, None, None, f"The result of {probe.call}").detach()
         return expect_number(got, probe.call)
 
@@ -143,7 +144,7 @@ class Values(Exercise):
         for other in self.probes:
             if other is not probe and not other.hint:
                 with contextlib.suppress(Wrong):
-                    others.append((other, self._ask(answer, other)))
+                    others.append((other, self._ask(answer, other, self.expected(other))))
         for other, result in others:
             if probe.hint or (number and self._differs_at(other, result)):
                 able = [pair for pair in able if self._gives(pair[1], other, result)]
