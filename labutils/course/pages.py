@@ -134,9 +134,7 @@ def make_page(name: str, notebook: NotebookNode) -> Page:
         ValueError: it has no heading of level 1, or a formula that cannot be read.
     """
     exporter = _Exporter(
-        template_name="basic",
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
     )
     body, _ = exporter.from_notebook_node(_without_marks_and_widgets(notebook))
     tree = BeautifulSoup(body, "html.parser")

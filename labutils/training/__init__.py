@@ -6,13 +6,7 @@
 from labutils.device import device_of
 from labutils.training.estimate import estimate_seconds, say_seconds
 from labutils.training.history import History, Progress
-from labutils.training.loop import (
-    evaluate,
-    fit,
-    in_watched_notebook,
-    numbers,
-    predict_all,
-)
+from labutils.training.loop import evaluate, fit, in_watched_notebook, numbers, predict_all
 from labutils.training.reference import ReferenceRuns, load_reference
 
 __all__ = [

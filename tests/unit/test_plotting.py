@@ -417,10 +417,7 @@ FAULTS = {
         "needs train_accuracy",
     ),
     "few batches": (lambda: plotting.loss_by_step([1.0, 2.0], every=3), "2 mini-batches, fewer"),
-    "window too large": (
-        lambda: plotting.convolution_window(4, 7),
-        "7 pixels does not fit",
-    ),
+    "window too large": (lambda: plotting.convolution_window(4, 7), "7 pixels does not fit"),
     "half a pixel": (lambda: plotting.convolution_window(4, 1.5), "whole number"),
     "a stride too few": (
         lambda: plotting.receptive_field_stack([3, 3], [1]),
