@@ -110,16 +110,6 @@ def test_the_shares_of_all_layers_make_a_whole():
     assert np.allclose(np.sum(shares, axis=0), 100, atol=0.05 * len(shares))
 
 
-def test_the_field_is_drawn_on_an_image_of_the_right_size():
-    image = torch.rand(3, 32, 32) * 2 - 1
-    explorer = widgets.network_walk(models.cnn(), (3, 32, 32), image=image)
-    (drawn,) = drawn_images(explorer)
-    expected = (image.permute(1, 2, 0).numpy() / 2 + 0.5) * 255
-    assert np.abs(drawn - expected).max() <= 1
-    with pytest.raises(ValueError, match="16×16 pixels, but input_size is 3×32×32"):
-        widgets.network_walk(models.cnn(), (3, 32, 32), image=torch.rand(3, 16, 16))
-
-
 class PassesOn(nn.Module):
     """Has a layer, and does not use it."""
 
