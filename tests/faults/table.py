@@ -157,7 +157,7 @@ def networks(place: Place):
     yield "network: five mirrors, none of them answers", nobody_answers
     yield "network: the mirrors' names are unknown", unknown_names
     yield "network: the proxy wants a password", refusing
-    yield "network: the proxy is dead", lambda: behind("http://127.0.0.1:9")
+    yield "network: the proxy is dead", lambda: behind("http://user:secret@127.0.0.1:9")
 
 
 def clocks(place: Place):
@@ -323,16 +323,20 @@ def checkpoint_faults(place: Place):
         return outcome
 
     def full_while_saving():
-        """Room for one checkpoint and not for a second beside it."""
+        """Room for one checkpoint and not for a second beside it; then the run goes on from it."""
         store = place.new()
         path = store / "run.pt"
+        ends = [folder / "first", folder / "second"]
         with small_disk(store, 4000, files), said_aloud() as out:
-            kill_and_resume.train("one-cycle", path, folder / "again")
+            for end in ends:
+                kill_and_resume.train("one-cycle", path, end)
             saved = torch.load(path, weights_only=True)
+            alone = list(store.iterdir()) == [path]
         said = out.getvalue().splitlines()
         kept = len(saved["history"]["train_loss"])
-        end = (folder / "again").read_text() == (folder / "result").read_text()
-        return Outcome(len(said), f"epoch {kept} kept", int(not end or not kept), said[:1])
+        same = all(end.read_text() == (folder / "result").read_text() for end in ends)
+        lost = int(not (same and alone and kept))
+        return Outcome(len(said), f"epoch {kept} kept", lost, said[:1])
 
     yield "checkpoint: cut off", lambda: go_on(changed(lambda content: content[:-100]))
     yield "checkpoint: one bit changed", lambda: go_on(changed(flip))

@@ -69,14 +69,6 @@ def test_the_next_mirror_delivers(behaviour, server, mirrors, store, capsys):
     assert not part_of(store).exists()
 
 
-def test_full_repeats_every_failure(server, mirrors):
-    mirrors(server.url("404"), server.url("wrong-bytes"))
-    with pytest.raises(data.DataError) as caught:
-        data.load("cifar10", source="full")
-    assert "HTTP 404" in str(caught.value) and "wrong bytes" in str(caught.value)
-    assert "LABUTILS_DATA_DIR" in str(caught.value)
-
-
 def test_second_load_is_local_and_asks_nobody(server, mirrors, capsys):
     mirrors(server.url("redirect"))
     data.load("mnist")
@@ -227,13 +219,6 @@ def test_mirrors_and_folders_may_be_written_in_several_ways(others, spelling, mo
     assert first == ["http://a.example/x", "https://b", "/srv/the data"]
 
 
-def test_missing_mirror_folder_is_named(mirrors, server, monkeypatch, capsys):
-    mirrors(server.url("good"))
-    monkeypatch.setenv("LABUTILS_MIRRORS", "/no/such/folder")
-    data.load("mnist")
-    assert "/no/such/folder: there is no such folder" in capsys.readouterr().out
-
-
 # --- damaged files on the disk --------------------------------------------------------------------
 
 
@@ -250,18 +235,6 @@ def test_damaged_local_copy_is_replaced(name, server, mirrors, store, capsys):
     assert toy_data.load_whole(name) == "downloaded"
     assert f"{victim.name} fails its checksum" in capsys.readouterr().out
     assert not spec.verify(store)
-
-
-def test_pickle_that_fails_its_checksum_is_never_opened(server, mirrors, store, monkeypatch):
-    mirrors(server.url("good"))
-    data.load("cifar10")
-    # A pickle that would create a file when opened.
-    trace = store / "opened"
-    evil = f"cos\nmkdir\n(S'{trace}'\ntR.".encode()
-    (store / data.SPECS["cifar10"].folder / "test_batch").write_bytes(evil)
-    mirrors(server.url("404"))
-    assert data.load("cifar10")[0].is_sample
-    assert not trace.exists()
 
 
 def test_archive_members_decide_no_path(server, files, mirrors, store, tmp_path):
