@@ -163,25 +163,16 @@ def test_patient_gives_up_a_mirror_that_says_nothing(server, mirrors, store):
 # --- the real files of MNIST ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("behaviour", ["drop", "stall", "wrong-bytes", "html"])
-def test_real_mnist_arrives_though_the_first_mirror_misbehaves(
-    behaviour, mnist_files, store, monkeypatch, capsys
-):
-    """Four behaviours here; `python -m tests.faults.table` tries them all."""
+def test_real_mnist_arrives_though_the_first_mirror_misbehaves(mnist_files, store, monkeypatch):
+    """In one way here; `python -m tests.faults.table` tries them all."""
     with serve(mnist_files) as server:
-        mirrors = (server.url(behaviour), server.url("good"))
+        mirrors = (server.url("stall"), server.url("good"))
         real = dataclasses.replace(data.SPECS["mnist"], mirrors=mirrors)
         monkeypatch.setitem(data.SPECS, "mnist", real)
         train, test = data.load("mnist", source="full")
     assert (len(train), len(test)) == (60_000, 10_000)
     assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "MNIST · 60,000 + 10,000 images · downloaded, verified"
-    assert not data.SPECS["mnist"].verify(store)
-    assert (len(said) > 1) == (behaviour in USELESS)
-    for file in real.remote_files:
-        stored = store / data.SPECS["mnist"].folder / file.name
-        assert stored.read_bytes() == (mnist_files / file.name).read_bytes()
+    assert not real.verify(store)
 
 
 # --- a course's own mirror ------------------------------------------------------------------------

@@ -13,15 +13,9 @@ from torch import nn
 from labutils import shapes, widgets
 from labutils.training import models
 
+from .test_widgets_numbers import moved
+
 CLASSES = ("cat", "dog", "ship")
-
-
-def moved(explorer, **values):
-    """The explorer after its controls were set, without a fault."""
-    for name, value in values.items():
-        explorer.controls[name].value = value
-    assert explorer.screen.problem == ""
-    return explorer
 
 
 def svg_of(explorer) -> str:
