@@ -77,15 +77,15 @@ class Place:
         folder.mkdir(parents=True)
         return folder
 
-    def load(self, name: str, store: Path, *mirrors: str, full: bool = False) -> Outcome:
+    def load(self, name: str, store: Path, *mirrors: str, full=False, before=()) -> Outcome:
         """Load a toy dataset from these mirrors; compare every byte of what came."""
         toy_data.install(self.files, mirrors)
-        return load(name, store, full, lambda train, test: toy_data.same(train, test, name))
+        return load(name, store, full, lambda train, test: toy_data.same(train, test, name), before)
 
 
-def load(name: str, store: Path, full: bool, is_right: Callable) -> Outcome:
-    """Load a dataset into ``store``; return what came and what was said of the fault."""
-    data._folders = lambda: [store]
+def load(name: str, store: Path, full: bool, is_right: Callable, before=()) -> Outcome:
+    """Load a dataset into ``store`` or a folder before it; return what came and what was said."""
+    data._folders = lambda: [*before, store]
     with contextlib.redirect_stdout(io.StringIO()) as out:
         train, test = data.load(name, source="full" if full else "auto")
     lost = int(not train.is_sample and not is_right(train, test))
@@ -232,14 +232,9 @@ def disks(place: Place):
             return place.load("cifar10", store, "http://127.0.0.1:9/")
 
     def not_ours():
-        blocked, own = place.new() / "blocked", place.new()
+        blocked = place.new() / "blocked"
         blocked.write_text("a file where the folder should be")
-        toy_data.install(place.files, [str(place.files)])
-        data._folders = lambda: [blocked, own]
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            train, test = data.load("cifar10", source="full")
-        lost = int(not toy_data.same(train, test, "cifar10"))
-        return Outcome(1, train.source, lost, out.getvalue().splitlines())
+        return place.load("cifar10", place.new(), str(place.files), full=True, before=[blocked])
 
     yield "disk: full while the archive arrives", full_while_downloading
     yield "disk: full while the archive is unpacked", full_while_unpacking
