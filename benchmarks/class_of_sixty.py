@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -54,7 +54,6 @@ class Student:
     change: Callable | None = None
     write: Callable | None = None
     file: str = ""
-    extra: list[str] = field(default_factory=list)
 
 
 def _banks() -> dict[str, dict[str, list[str]]]:
