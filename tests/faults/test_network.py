@@ -14,10 +14,6 @@ from labutils import data
 from labutils.data import transfer
 from tests.faults.server import black_hole, refusing_proxy, serve
 
-needs_a_black_hole = pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere a full queue refuses connections"
-)
-
 
 def test_a_name_server_that_does_not_answer_costs_no_more(mirrors, monkeypatch, capsys):
     """libcurl then comes back after ten seconds or more; nobody waits for it."""
@@ -37,7 +33,7 @@ def test_a_url_that_is_none_is_a_failure_of_that_mirror(server, mirrors, capsys)
     assert "old.example: " in capsys.readouterr().out
 
 
-@needs_a_black_hole
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses connections")
 @pytest.mark.parametrize("next_one", ["server", "folder"])
 def test_a_mirror_that_does_not_answer_is_passed_over(
     next_one, files, server, mirrors, monkeypatch, capsys
