@@ -9,6 +9,7 @@ table of what every student deserves and got; exit status 1 where they differ.
 """
 
 import argparse
+import contextlib
 import csv
 import inspect
 import json
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -53,7 +54,6 @@ class Student:
     change: Callable | None = None
     write: Callable | None = None
     file: str = ""
-    extra: list[str] = field(default_factory=list)
 
 
 def _banks() -> dict[str, dict[str, list[str]]]:
@@ -303,10 +303,8 @@ def left_behind() -> int:
     """Processes of submissions that are still there."""
     count = 0
     for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
+        with contextlib.suppress(OSError):
             count += b"LABUTILS_SUBMISSION=" in path.read_bytes()
-        except OSError:
-            pass
     return count
 
 

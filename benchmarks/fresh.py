@@ -41,26 +41,13 @@ def wider_cnn(width: int):
     return nn.Sequential(*features, nn.Flatten(), nn.Linear(16 * 8 * 8 * width, 10))
 
 
-def noise(num_images: int, side: int = 32, colours: int = 3):
-    """Return an ``ImageSet`` of noise, in CIFAR-10's shape or (one colour) MNIST's."""
-    import torch
-
-    from labutils.data import ImageSet
-
-    shape = (num_images, side, side, colours) if colours > 1 else (num_images, side, side)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    labels = torch.arange(num_images) % 10
-    name = "cifar10" if colours > 1 else "mnist"
-    return ImageSet(images, labels, classes="0123456789", name=name, source="noise")
-
-
 def measure(
     pipeline: str = "ours", images: int = 10_000, batch_size: int = 64, width: int = 1, folder=""
 ) -> dict:
     """Train on noise of so many images, or on the CIFAR-10 in ``folder``."""
     from benchmarks import lecture, ours
     from labutils.training import recipes
+    from tests.toy_data import noise
 
     def train(dataset) -> float:
         model = wider_cnn(width)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.rows import Row, spread
+from labutils import files
 from labutils.device import describe_environment, pick_device
 
 JSON, MARKDOWN = "benchmarks.json", "benchmarks.md"
@@ -57,11 +58,8 @@ class Report:
 
     def write(self) -> None:
         """Write both files."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.content, indent=1, ensure_ascii=False)
-        text = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)
-        (self.folder / JSON).write_text(text + "\n", encoding="utf-8")
-        (self.folder / MARKDOWN).write_text(self.markdown(), encoding="utf-8")
+        files.write_json(self.folder / JSON, self.content)
+        files.write_text(self.folder / MARKDOWN, self.markdown())
 
     def lines(self, names=None) -> list[list[str]]:
         """Return the cells of every measured row, in the rows' own order."""

@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +89,13 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def write_json(path: Path, content) -> None:
+    """Write JSON for people: a line per field, and lists of numbers on one line each."""
+    lines = json.dumps(content, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), lines)
+    write_text(path, text + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Small datasets of our own in MNIST's and CIFAR-10's file formats, for tests of labutils.data.
+"""Noise as a dataset, and in MNIST's and CIFAR-10's file formats, for tests and benchmarks.
 
 ``build(folder)`` writes the files a mirror would serve; ``install(folder, mirrors)`` makes labutils
 take them, with their checksums, for the real ones.
@@ -13,6 +13,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from labutils import data
 from labutils.data.cifar10 import CIFAR10, Cifar10
@@ -34,6 +35,16 @@ def arrays(name: str):
         parts.append(rng.integers(0, 256, (size, *shape), dtype=np.uint8))
         parts.append(rng.integers(0, 10, size))
     return tuple(parts)
+
+
+def noise(num_images: int, side: int = 32, colours: int = 3) -> data.ImageSet:
+    """Return an ``ImageSet`` of noise, in CIFAR-10's shape or (one colour) MNIST's."""
+    shape = (num_images, side, side, colours) if colours > 1 else (num_images, side, side)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    labels = torch.arange(num_images) % 10
+    name = "cifar10" if colours > 1 else "mnist"
+    return data.ImageSet(images, labels, classes="0123456789", name=name, source="noise")
 
 
 def build(folder: Path) -> None:

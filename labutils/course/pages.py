@@ -3,7 +3,6 @@
 nbconvert turns cells into HTML; formulas become MathML here, so that no script has to draw them.
 """
 
-import copy
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,22 +16,17 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
+from labutils.course.notebook_text import without_widgets
+
 FILES = Path(__file__).parent / "site_files"
 # The light and the dark colours of code: of Pygments' styles, these have a contrast of at least
 # 4.5 in every colour (xcode on #f6f6f6, monokai on #1e1e1e).
 LIGHT_CODE, DARK_CODE = "xcode", "monokai"
-# Of an output's forms the first that is there; never a widget, which would need a kernel.
+# Of an output's forms the first that is there.
 SHOWN = ["text/html", "text/markdown", "image/png", "text/plain"]
 # How many parts these elements of MathML have.
-CHILDREN = {
-    "mfrac": 2,
-    "msub": 2,
-    "msup": 2,
-    "munder": 2,
-    "mover": 2,
-    "msubsup": 3,
-    "munderover": 3,
-}
+CHILDREN = dict.fromkeys(("mfrac", "msub", "msup", "munder", "mover"), 2)
+CHILDREN |= {"msubsup": 3, "munderover": 3}
 FUNCTIONS = re.compile(r"^(log|exp|max|min|sin|cos|tanh)$")
 MARKS = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE)
 
@@ -134,9 +128,7 @@ def make_page(name: str, notebook: NotebookNode) -> Page:
         ValueError: it has no heading of level 1, or a formula that cannot be read.
     """
     exporter = _Exporter(
-        template_name="basic",
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
     )
     body, _ = exporter.from_notebook_node(_without_marks_and_widgets(notebook))
     tree = BeautifulSoup(body, "html.parser")
@@ -155,12 +147,8 @@ def make_page(name: str, notebook: NotebookNode) -> Page:
 
 
 def _without_marks_and_widgets(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy without nbgrader's marks, and with only those outputs that a page shows.
-
-    An explorer keeps the picture that it stores beside its live view.
-    """
-    notebook = copy.deepcopy(notebook)
-    notebook.metadata.pop("widgets", None)
+    """Return a copy without nbgrader's marks, and with only those outputs that a page shows."""
+    notebook = without_widgets(notebook)
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue

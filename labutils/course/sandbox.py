@@ -5,6 +5,7 @@ empty folder as its home, a handful of environment variables, limited memory, an
 the system allows it, no network and no view of other processes or of the class's files.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -131,17 +132,13 @@ class Sandbox:
         import psutil
 
         if self.pid is not None and hasattr(os, "killpg"):
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)  # the kernel leads a session of its own
-            except (ProcessLookupError, PermissionError):
-                pass
         for _ in range(20):  # until no new ones turn up
             left = [p for p in psutil.process_iter() if self._is_ours(p)]
             for process in left:
-                try:
+                with contextlib.suppress(psutil.Error):
                     process.kill()
-                except psutil.Error:
-                    pass
             if not left:
                 return
             psutil.wait_procs(left, timeout=0.5)

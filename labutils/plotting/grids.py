@@ -75,21 +75,21 @@ def _draw_numbers(axis, x, y, grid, crossed) -> None:
             line(axis, [left + 0.1, left + 0.9], [top + 0.1, top + 0.9], DARK, 1.2)
 
 
-def _windows(image, shape, stride) -> np.ndarray:
-    """All windows [H', W', k, k] of an image, without padding."""
-    if any(side > whole for side, whole in zip(shape, image.shape, strict=True)):
+def _slide(image, window, stride, position) -> tuple[np.ndarray, dict]:
+    """Return all windows [H', W', k, k] of an image, and the outlines of the one at ``position``.
+
+    The outlines are that of the window on the image, and that of its entry in the output.
+    """
+    if any(side > whole for side, whole in zip(window, image.shape, strict=True)):
         raise ValueError(
-            f"a window of {shape_text(shape)} does not fit into an image of {_size(image)}"
+            f"a window of {shape_text(window)} does not fit into an image of {_size(image)}"
         )
-    return np.lib.stride_tricks.sliding_window_view(image, shape)[::stride, ::stride]
-
-
-def _outlined(position, output, window, stride) -> dict:
-    """The outlines of an entry of the output, and of its window on the image."""
-    row, column = position
-    if not (0 <= row < output.shape[0] and 0 <= column < output.shape[1]):
-        raise ValueError(f"position {position} lies outside the output of {_size(output)}")
-    return {"image": (row * stride, column * stride, *window), "output": (row, column, 1, 1)}
+    windows = np.lib.stride_tricks.sliding_window_view(image, window)[::stride, ::stride]
+    (row, column), (rows, columns) = position, windows.shape[:2]
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise ValueError(f"position {position} lies outside the output of {rows}×{columns}")
+    outlined = {"image": (row * stride, column * stride, *window), "output": (row, column, 1, 1)}
+    return windows, outlined
 
 
 @series_style()
@@ -104,8 +104,8 @@ def convolution_example(image, kernel, position=(0, 0), *, stride=1, title="") -
         position: (row, column) of the output entry that is outlined, with its window.
     """
     image, kernel = _matrix(image, "image"), _matrix(kernel, "kernel")
-    output = (_windows(image, kernel.shape, stride) * kernel).sum(axis=(2, 3))
-    outlined = _outlined(position, output, kernel.shape, stride)
+    windows, outlined = _slide(image, kernel.shape, stride, position)
+    output = (windows * kernel).sum(axis=(2, 3))
     grids = {"image": image, "filter": kernel, "output": output}
     fig = _draw_grids(title, grids, "∗=", outlined=outlined)
     said = (
@@ -128,9 +128,8 @@ def pooling_example(image, kernel_size=2, stride=None, position=(0, 0), *, title
     """
     image = _matrix(image, "image")
     stride = stride or kernel_size
-    window = (kernel_size, kernel_size)
-    output = _windows(image, window, stride).max(axis=(2, 3))
-    outlined = _outlined(position, output, window, stride)
+    windows, outlined = _slide(image, (kernel_size, kernel_size), stride, position)
+    output = windows.max(axis=(2, 3))
     fig = _draw_grids(title, {"image": image, "output": output}, "→", outlined=outlined)
     said = (
         f"An image of {_size(image)}; the largest of each {kernel_size}×{kernel_size} window, "

@@ -8,7 +8,6 @@ import datetime
 import json
 import os
 import platform
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -75,7 +74,7 @@ def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
                 )
         runs = sorted([*runs, run], key=lambda its: its["seed"])
         content = {"name": recipe.name, "recipe": recipe.as_dict(), "runs": runs}
-        files.write_text(path, _as_json(content))
+        files.write_json(path, content)
     return path
 
 
@@ -118,9 +117,3 @@ def _device_name(device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()}, {os.cpu_count()} cores"
-
-
-def _as_json(content: dict) -> str:
-    """JSON with a line per field, and lists of numbers on one line each."""
-    lines = json.dumps(content, indent=1, ensure_ascii=False)
-    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), lines) + "\n"

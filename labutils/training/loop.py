@@ -139,6 +139,17 @@ def train_epoch(
         batch_done(loss, labels.shape[0])
 
 
+def _answers(model, loader, dtype):
+    """Give ``(logits, labels)`` of each batch, in eval mode, on the model's device."""
+    speed.keep_freed_memory()
+    device, number_type = device_of(model), autocast(model, dtype)
+    model.eval()
+    for images, labels in loader:
+        with number_type:
+            logits = model(images.to(device))
+        yield logits.float(), labels.to(device)
+
+
 @torch.inference_mode()
 def evaluate(
     model: nn.Module, loader, loss_fn=F.cross_entropy, *, dtype=None
@@ -148,18 +159,12 @@ def evaluate(
     Raises:
         ValueError: an empty loader, or labels the model has no output for.
     """
-    speed.keep_freed_memory()
-    device, number_type = device_of(model), autocast(model, dtype)
-    model.eval()
-    losses, corrects, sizes, keep = [], [], [], _keeper(device)
+    losses, corrects, sizes, keep = [], [], [], _keeper(device_of(model))
     with clear_errors(model, loader):
-        for images, labels in loader:
-            images, labels = images.to(device), labels.to(device)
-            with number_type:
-                logits = model(images)
+        for logits, labels in _answers(model, loader, dtype):
             if not losses:
                 check_batch(logits, labels, loss_fn, loader)
-            losses.append(keep(loss_fn(logits.float(), labels)))
+            losses.append(keep(loss_fn(logits, labels)))
             corrects.append(keep((logits.argmax(dim=1) == labels).sum()))
             sizes.append(len(labels))
     if not sizes:
@@ -176,18 +181,11 @@ def predict_all(model: nn.Module, loader, *, dtype=None) -> tuple[Tensor, Tensor
     Raises:
         ValueError: an empty loader.
     """
-    speed.keep_freed_memory()
-    device, number_type = device_of(model), autocast(model, dtype)
-    model.eval()
-    all_logits, all_labels = [], []
     with clear_errors(model, loader):
-        for images, labels in loader:
-            with number_type:
-                logits = model(images.to(device))
-            all_logits.append(logits.float().cpu())
-            all_labels.append(labels.cpu())
-    if not all_logits:
+        answers = [[part.cpu() for part in batch] for batch in _answers(model, loader, dtype)]
+    if not answers:
         raise ValueError("predict_all() got a loader without a single batch")
+    all_logits, all_labels = zip(*answers, strict=True)
     return torch.cat(all_logits), torch.cat(all_labels)
 
 

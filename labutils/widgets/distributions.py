@@ -17,10 +17,7 @@ SCORES = (2.0, 1.5, -1.0, 0.0)
 WEIGHTS = (60, 30, 0, 10)  # percent
 TARGETS = {
     f"{sure}, for sure": tuple(float(name == sure) for name in CLASSES) for sure in CLASSES
-} | {
-    "cat or dog, half each": (0.5, 0.5, 0.0, 0.0),
-    "all four alike": (0.25, 0.25, 0.25, 0.25),
-}
+} | {"cat or dog, half each": (0.5, 0.5, 0.0, 0.0), "all four alike": (0.25, 0.25, 0.25, 0.25)}
 NAMES, GAP = 50, 12  # pixels, for the names at the left, and between panels
 TOP, ROW, BAR = 34, 32, 22
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from labutils.plotting.colors import ORANGE
 from labutils.plotting.figure import Picture
@@ -116,29 +117,25 @@ def _image_and_name(images, index: int) -> tuple[torch.Tensor, str]:
 @torch.no_grad()
 def _all_maps(model: nn.Module, image: torch.Tensor) -> list[tuple[str, np.ndarray]]:
     """Return (name, maps [C, H, W]) of all layers that have maps, in order of execution."""
-    found, hooks, calls = [], [], Counter()
+    found, calls = [], Counter()
+    names = {module: name or "model" for name, module in model.named_modules()}
 
-    def note(name):
-        def hook(module, inputs, output):
-            if isinstance(output, torch.Tensor) and output.ndim == 4:
-                calls[name] += 1
-                again = f", call {calls[name]}" if calls[name] > 1 else ""
-                maps = output[0].float().cpu().clone().numpy()  # a ReLU in place would change it
-                found.append((f"{name} ({type(module).__name__}{again})", maps))
-
-        return hook
+    def note(module, inputs, output) -> None:
+        is_layer = module in names and next(module.children(), None) is None
+        if is_layer and isinstance(output, torch.Tensor) and output.ndim == 4:
+            calls[module] += 1
+            again = f", call {calls[module]}" if calls[module] > 1 else ""
+            maps = output[0].float().cpu().clone().numpy()  # a ReLU in place would change it
+            found.append((f"{names[module]} ({type(module).__name__}{again})", maps))
 
     training = {module: module.training for module in model.modules()}
-    for name, module in model.named_modules():
-        if next(module.children(), None) is None:
-            hooks.append(module.register_forward_hook(note(name or "model")))
+    hook = register_module_forward_hook(note)
     parameter = next(model.parameters(), image)
     model.eval()
     try:
         model(image[None].to(parameter.device, parameter.dtype))
     finally:
-        for hook in hooks:
-            hook.remove()
+        hook.remove()
         for module, was in training.items():
             module.training = was
     return found

@@ -6,7 +6,6 @@ from labutils import shapes
 from labutils.plotting.architectures import EDGE, TALLEST, draw_volumes
 from labutils.plotting.colors import BLUE, DARK, GREEN, ORANGE, PURPLE
 from labutils.plotting.figure import Picture
-from labutils.plotting.inputs import as_images
 from labutils.plotting.sheet import WIDTH, Sheet
 from labutils.plotting.words import count, listing, percent, plural, sentences, short
 from labutils.shapes.table import shape_text
@@ -17,7 +16,7 @@ from .explorer import Explorer, View
 SIDE = 190  # pixels, of the input
 
 
-def network_walk(model: nn.Module, input_size, *, image=None, mean=None, std=None) -> Explorer:
+def network_walk(model: nn.Module, input_size) -> Explorer:
     """A network layer by layer -> output, parameters, multiply-accumulates, receptive field.
 
     Nothing is computed: see :func:`labutils.shapes.trace`.
@@ -25,28 +24,16 @@ def network_walk(model: nn.Module, input_size, *, image=None, mean=None, std=Non
     Args:
         model: any network that :func:`labutils.shapes.trace` can follow.
         input_size: of one image, ``(C, H, W)``.
-        image: of that size, to draw the receptive field on; of any usual layout, see
-            :func:`labutils.plotting.inputs.as_images`.
-        mean, std: what it was normalised with, if not to 0..1 or -1..1.
 
     Raises:
-        ValueError: the model does not run with such an image, or has no layers; ``image`` has
-            another size.
+        ValueError: the model does not run with such an image, or has no layers.
     """
     trace = shapes.trace(model, input_size)
     if not trace.rows:
         raise ValueError(f"{type(model).__name__} has no layers to walk through")
-    behind = None
-    if image is not None:
-        behind = as_images([image], mean, std, "image")[0]
-        if behind.shape[:2] != trace.input_size[1:]:
-            raise ValueError(
-                f"image has {shape_text(behind.shape[:2])} pixels, but input_size is "
-                f"{shape_text(trace.input_size)}: give an image of this size"
-            )
 
     def draw(layer) -> View:
-        return View(_layer_of_network(trace, layer - 1, behind), _layer_in_words(trace, layer))
+        return View(_layer_of_network(trace, layer - 1), _layer_in_words(trace, layer))
 
     controls = {"layer": slider("layer", 1, len(trace.rows), 1)}
     return Explorer("The network walk", controls, draw, buttons=step_buttons("layer"))
@@ -76,14 +63,8 @@ def _share(own: float, whole: float) -> float:
     return own / whole if whole else 0.0
 
 
-def _layer_of_network(trace: shapes.Trace, place: int, image) -> Picture:
-    """Draw a network's volumes, one of them marked, what it costs, and what it sees.
-
-    Args:
-        place: of the marked one in ``trace.rows``.
-        image: what the network looks at, as :meth:`Sheet.image` takes it; drawn as a plain box
-            where there is none.
-    """
+def _layer_of_network(trace: shapes.Trace, place: int) -> Picture:
+    """Draw a network's volumes, ``trace.rows[place]`` marked, what that costs, and what it sees."""
     row = trace.rows[place]
     top = TALLEST + 88
     sheet = Sheet(WIDTH, top + SIDE + EDGE, hatch=PURPLE)
@@ -95,7 +76,7 @@ def _layer_of_network(trace: shapes.Trace, place: int, image) -> Picture:
     volumes = [trace.input_size, *(one.output_shape for one in trace.rows)]
     middles = draw_volumes(sheet, EDGE, 32, volumes, colors, marked=place + 1)
     sheet.words(middles[place + 1], TALLEST + 50, "▲", align="middle", color=ORANGE)
-    seen = _what_it_sees(sheet, top, trace.input_size, row.pixels, image)
+    seen = _what_it_sees(sheet, top, trace.input_size, row.pixels)
     left = WIDTH / 2
     sheet.words(left, top - 10, f"output {shape_text(row.output_shape)}", bold=True)
     costs = [
@@ -117,7 +98,7 @@ def _layer_of_network(trace: shapes.Trace, place: int, image) -> Picture:
     return sheet.picture(sentences(*said))
 
 
-def _what_it_sees(sheet, top, input_size, pixels, image) -> str:
+def _what_it_sees(sheet, top, input_size, pixels) -> str:
     """Draw the input and the part of it that one output depends on; return a sentence."""
     if pixels is None or len(input_size) != 3 or len(pixels) != 2:
         said = "What one output sees of the input is not known here"
@@ -137,17 +118,13 @@ def _what_it_sees(sheet, top, input_size, pixels, image) -> str:
 
     field = place(first_row, first_column, last_row, last_column)
     whole = place(0, 0, height - 1, width - 1)
-    sheet.box(*field, PURPLE, fill="hatch")  # what of it shows beside the image is padding
-    if image is None:
-        sheet.box(*whole, BLUE)
-        inside = (
-            max(first_row, 0), max(first_column, 0),
-            min(last_row, height - 1), min(last_column, width - 1),
-        )  # fmt: skip
-        sheet.box(*place(*inside), ORANGE, edge="none")
-    else:
-        sheet.image(*whole, image)
-        sheet.box(*field, fill="none", edge="white", line=5)
+    sheet.box(*field, PURPLE, fill="hatch")  # what of it shows beside the input is padding
+    sheet.box(*whole, BLUE)
+    inside = (
+        max(first_row, 0), max(first_column, 0),
+        min(last_row, height - 1), min(last_column, width - 1),
+    )  # fmt: skip
+    sheet.box(*place(*inside), ORANGE, edge="none")
     sheet.box(*field, ORANGE, fill="none", line=3)
     beyond = first_row < 0 or first_column < 0 or last_row >= height or last_column >= width
     padding = "; hatched, what of it lies in the padding" if beyond else ""

@@ -12,10 +12,7 @@ def browser_type_launch_args(browser_type_launch_args):
     chromium = find_chromium()
     if chromium is None:
         pytest.skip("no chromium on PATH: install Debian's chromium to run the browser tests")
-    return browser_type_launch_args | {
-        "executable_path": chromium,
-        "args": ARGUMENTS,
-    }
+    return browser_type_launch_args | {"executable_path": chromium, "args": ARGUMENTS}
 
 
 @pytest.fixture(scope="session")

@@ -27,10 +27,7 @@ LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
-    "@jupyterlab/apputils-extension/notification": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-    },
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 # Tools for teachers, which students do not have: their extension needs a server of its own.
 DISABLED = ["@jupyter/nbgrader"]

@@ -34,11 +34,5 @@ def test_axe_sees_what_is_wrong_anywhere_in_a_notebook(notebook):
         }"""
     )
     found = {line.split(":")[0] for line in violations(notebook.page, ".jp-Notebook", JUPYTERLAB)}
-    assert found == {
-        "heading-order",
-        "image-alt",
-        "link-name",
-        "label",
-        "color-contrast",
-        "empty-table-header",
-    }
+    broken = "heading-order image-alt link-name label color-contrast empty-table-header"
+    assert found == set(broken.split())

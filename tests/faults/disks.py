@@ -4,10 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from labutils import data
 
@@ -54,22 +51,3 @@ def can_mount(folder) -> bool:
         return False
     command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
     return subprocess.run(command, capture_output=True).returncode == 0
-
-
-def run_on_mount(mount: str, script: str, *arguments) -> str:
-    """Run a Python script behind a shell command that mounts; return what it printed.
-
-    ``$1``, ``$2`` ... are the script's arguments in the shell command, and the first of them is a
-    folder. Skips the test, with the reason, where nothing can be mounted.
-    """
-    if not can_mount(arguments[0]):
-        pytest.skip("no right to mount a file system here (needs root and unshare)")
-    command = f'{mount} && exec "{sys.executable}" -c "$SCRIPT" "$@"'
-    run = subprocess.run(
-        ["unshare", "-m", "sh", "-c", command, "sh", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SCRIPT": script},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout

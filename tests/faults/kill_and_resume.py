@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader
 
 from labutils import data, training  # noqa: F401
 from labutils.device import seed_everything
+from tests.toy_data import noise
 
 NUM_EPOCHS = 6
 MAX_KILLS = 3  # of one run
@@ -35,9 +36,7 @@ SAVE_SECONDS = 0.01  # about as long as a save takes here
 
 def images(n=400):
     """Return an ImageSet of noise, 8x8 pixels in colour."""
-    pixels = torch.randint(0, 256, (n, 8, 8, 3), dtype=torch.uint8)
-    labels = pixels[:, 0, 0, 0].long() % 10
-    return data.ImageSet(pixels, labels, classes="abcdefghij", name="noise", source="npz")
+    return noise(n, 8)
 
 
 def network(*extra):
@@ -92,15 +91,8 @@ def train(kind: str, checkpoint: Path, result: Path, verbose: bool = False) -> N
     torch.set_num_threads(1)
     seed_everything(0)
     model, batches, test_batches, arguments = KINDS[kind]()
-    history = training.fit(
-        model,
-        batches,
-        test_batches,
-        num_epochs=NUM_EPOCHS,
-        checkpoint=checkpoint,
-        verbose=verbose,
-        **arguments,
-    )
+    arguments |= dict(num_epochs=NUM_EPOCHS, checkpoint=checkpoint, verbose=verbose)
+    history = training.fit(model, batches, test_batches, **arguments)
     weights = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
     numbers = dict(vars(history))
     del numbers["seconds"]

@@ -77,15 +77,15 @@ class Place:
         folder.mkdir(parents=True)
         return folder
 
-    def load(self, name: str, store: Path, *mirrors: str, full: bool = False) -> Outcome:
+    def load(self, name: str, store: Path, *mirrors: str, full=False, before=()) -> Outcome:
         """Load a toy dataset from these mirrors; compare every byte of what came."""
         toy_data.install(self.files, mirrors)
-        return load(name, store, full, lambda train, test: toy_data.same(train, test, name))
+        return load(name, store, full, lambda train, test: toy_data.same(train, test, name), before)
 
 
-def load(name: str, store: Path, full: bool, is_right: Callable) -> Outcome:
-    """Load a dataset into ``store``; return what came and what was said of the fault."""
-    data._folders = lambda: [store]
+def load(name: str, store: Path, full: bool, is_right: Callable, before=()) -> Outcome:
+    """Load a dataset into ``store`` or a folder before it; return what came and what was said."""
+    data._folders = lambda: [*before, store]
     with contextlib.redirect_stdout(io.StringIO()) as out:
         train, test = data.load(name, source="full" if full else "auto")
     lost = int(not train.is_sample and not is_right(train, test))
@@ -157,7 +157,7 @@ def networks(place: Place):
     yield "network: five mirrors, none of them answers", nobody_answers
     yield "network: the mirrors' names are unknown", unknown_names
     yield "network: the proxy wants a password", refusing
-    yield "network: the proxy is dead", lambda: behind("http://127.0.0.1:9")
+    yield "network: the proxy is dead", lambda: behind("http://user:secret@127.0.0.1:9")
 
 
 def clocks(place: Place):
@@ -232,14 +232,9 @@ def disks(place: Place):
             return place.load("cifar10", store, "http://127.0.0.1:9/")
 
     def not_ours():
-        blocked, own = place.new() / "blocked", place.new()
+        blocked = place.new() / "blocked"
         blocked.write_text("a file where the folder should be")
-        toy_data.install(place.files, [str(place.files)])
-        data._folders = lambda: [blocked, own]
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            train, test = data.load("cifar10", source="full")
-        lost = int(not toy_data.same(train, test, "cifar10"))
-        return Outcome(1, train.source, lost, out.getvalue().splitlines())
+        return place.load("cifar10", place.new(), str(place.files), full=True, before=[blocked])
 
     yield "disk: full while the archive arrives", full_while_downloading
     yield "disk: full while the archive is unpacked", full_while_unpacking
@@ -323,16 +318,20 @@ def checkpoint_faults(place: Place):
         return outcome
 
     def full_while_saving():
-        """Room for one checkpoint and not for a second beside it."""
+        """Room for one checkpoint and not for a second beside it; then the run goes on from it."""
         store = place.new()
         path = store / "run.pt"
+        ends = [folder / "first", folder / "second"]
         with small_disk(store, 4000, files), said_aloud() as out:
-            kill_and_resume.train("one-cycle", path, folder / "again")
+            for end in ends:
+                kill_and_resume.train("one-cycle", path, end)
             saved = torch.load(path, weights_only=True)
+            alone = list(store.iterdir()) == [path]
         said = out.getvalue().splitlines()
         kept = len(saved["history"]["train_loss"])
-        end = (folder / "again").read_text() == (folder / "result").read_text()
-        return Outcome(len(said), f"epoch {kept} kept", int(not end or not kept), said[:1])
+        same = all(end.read_text() == (folder / "result").read_text() for end in ends)
+        lost = int(not (same and alone and kept))
+        return Outcome(len(said), f"epoch {kept} kept", lost, said[:1])
 
     yield "checkpoint: cut off", lambda: go_on(changed(lambda content: content[:-100]))
     yield "checkpoint: one bit changed", lambda: go_on(changed(flip))

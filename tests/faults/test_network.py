@@ -1,9 +1,6 @@
-"""No network, a proxy in the way, and certificates that are refused."""
+"""No network, a proxy in the way, certificates: what ``test_commands.py`` does not try already."""
 
-import contextlib
-import datetime
 import os
-import re
 import socket
 import sys
 import time
@@ -16,26 +13,6 @@ import trustme
 from labutils import data
 from labutils.data import transfer
 from tests.faults.server import black_hole, refusing_proxy, serve
-
-needs_a_black_hole = pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere a full queue refuses connections"
-)
-
-
-@needs_a_black_hole
-def test_no_network_is_found_out_soon(mirrors, monkeypatch, capsys):
-    """All mirrors are asked at once: it takes as long as one that does not answer, not as five."""
-    monkeypatch.setattr(transfer, "NETWORK_SECONDS", 1)
-    with contextlib.ExitStack() as stack:
-        mirrors(*(stack.enter_context(black_hole()) for _ in range(5)))
-        began = time.monotonic()
-        assert data.load("cifar10")[0].is_sample
-        assert 0.9 < time.monotonic() - began < 4
-    said = capsys.readouterr().out
-    assert re.search(r"of CIFAR-10 can be reached \(127.0.0.1:\d+: no answer within", said)
-    assert "look at the network connection, then try again" in said
-    assert "no network: results will differ from CIFAR-10" in said
-    assert len(said.splitlines()) == 2
 
 
 def test_a_name_server_that_does_not_answer_costs_no_more(mirrors, monkeypatch, capsys):
@@ -56,7 +33,7 @@ def test_a_url_that_is_none_is_a_failure_of_that_mirror(server, mirrors, capsys)
     assert "old.example: " in capsys.readouterr().out
 
 
-@needs_a_black_hole
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses connections")
 @pytest.mark.parametrize("next_one", ["server", "folder"])
 def test_a_mirror_that_does_not_answer_is_passed_over(
     next_one, files, server, mirrors, monkeypatch, capsys
@@ -85,15 +62,6 @@ def test_refused_connections_count_as_no_network(mirrors, capsys):
     assert "127.0.0.1:9: it takes no connection" in capsys.readouterr().out
 
 
-def test_dead_proxy_is_named(server, mirrors, monkeypatch, capsys):
-    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "")
-    mirrors("http://mirror.invalid/")
-    data.load("mnist")
-    said = capsys.readouterr().out
-    assert "proxy" in said and "HTTPS_PROXY" in said and "secret" not in said
-
-
 def test_password_of_a_mirror_is_not_shown(server, mirrors, capsys):
     mirrors(server.url("403").replace("http://", "http://user:secret@"))
     data.load("mnist")
@@ -117,53 +85,11 @@ def test_a_proxy_that_refuses_is_named(status, scheme, mirrors, monkeypatch, cap
 
 # --- certificates ---------------------------------------------------------------------------------
 
-DAY = datetime.timedelta(days=1)
-NOW = datetime.datetime.now(datetime.UTC)
-
-
-@pytest.fixture
-def authority(tmp_path, monkeypatch):
-    """An authority whose certificates are trusted here."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
-    return authority
-
-
-@pytest.mark.parametrize(
-    ("begins", "ends", "reason"),
-    [(5, 9, "certificate is not yet valid"), (-9, -5, "certificate has expired")],
-)
-def test_a_wrong_clock_is_thought_of(begins, ends, reason, authority, files, mirrors, capsys):
-    """For TLS, a certificate of next week and a clock of last week are one and the same."""
-    days = dict(not_before=NOW + begins * DAY, not_after=NOW + ends * DAY)
-    certificate = authority.issue_cert("127.0.0.1", **days)
-    with serve(files, certificate) as server, serve(files) as next_one:
-        mirrors(server.url("good"), next_one.url("good"))
-        assert data.load("mnist")[0].source == "downloaded"
-    said = capsys.readouterr().out
-    assert reason in said
-    assert re.search(r"computer's clock says \d{4}-\d\d-\d\d \d\d:\d\d: if that is wrong", said)
-    assert server.requests.total() == 0
-
-
-@pytest.mark.parametrize(("trusted", "host"), [(False, "127.0.0.1"), (True, "mirror.example")])
-def test_a_certificate_that_proves_nothing(trusted, host, authority, files, mirrors, capsys):
-    issuer = authority if trusted else trustme.CA()
-    with serve(files, issuer.issue_cert(host)) as server:
-        mirrors(server.url("good"))
-        assert data.load("mnist")[0].is_sample
-    said = capsys.readouterr().out
-    assert "no secure connection" in said and "log in first" in said
-    assert "let SSL_CERT_FILE name its certificate" in said
-
 
 @pytest.mark.parametrize("given", ["/no/such/file.pem", os.devnull])
-def test_a_certificate_file_that_is_none_is_named(
-    given, authority, files, mirrors, monkeypatch, capsys
-):
+def test_a_certificate_file_that_is_none_is_named(given, files, mirrors, monkeypatch, capsys):
     monkeypatch.setenv("SSL_CERT_FILE", given)
-    with serve(files, authority.issue_cert("127.0.0.1")) as server:
+    with serve(files, trustme.CA().issue_cert("127.0.0.1")) as server:
         mirrors(server.url("good"))
         assert data.load("mnist")[0].is_sample
     said = capsys.readouterr().out

@@ -5,20 +5,14 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 
-from labutils.data import Batches, ImageSet, random_crop, random_flip
+from labutils.data import Batches, random_crop, random_flip
+from tests.toy_data import noise
 
 
 def image_set(n=45, channels=3, transform=None):
-    shape = (n, 32, 32, 3) if channels == 3 else (n, 28, 28)
-    generator = torch.Generator().manual_seed(1)
-    return ImageSet(
-        torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8),
-        torch.randint(0, 10, (n,), generator=generator),
-        classes="abcdefghij",
-        name="cifar10" if channels == 3 else "mnist",
-        source="local",
-        transform=transform,
-    )
+    images = noise(n, 32 if channels == 3 else 28, channels)
+    images.transform = transform
+    return images
 
 
 def lecture_set(channels=3, **options):

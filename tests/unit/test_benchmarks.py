@@ -19,6 +19,7 @@ from benchmarks.rows import Row, in_turn, spread
 from labutils import data
 from labutils.device import seed_everything
 from labutils.training import models, recipes
+from tests import toy_data
 
 ROOT = Path(__file__).parents[2]
 FASTER = Row("faster", "a step", "lecture", "ms", at_least=2.0)
@@ -88,7 +89,7 @@ def test_wrong_arguments_are_named(wrong, capsys):
 
 @pytest.mark.parametrize("colours", [1, 3])
 def test_the_lectures_dataset_gives_what_batches_gives(colours):
-    images = fresh.noise(20, colours=colours)
+    images = toy_data.noise(20, colours=colours)
     _, loader = lecture.loaders(images, images, batch_size=8)
     scale = {} if colours == 3 else {"mean": 0, "std": 1}
     for (ours, y), (theirs, z) in zip(data.Batches(images, 8, **scale), loader, strict=True):
@@ -97,7 +98,7 @@ def test_the_lectures_dataset_gives_what_batches_gives(colours):
 
 def test_the_lectures_loop_and_ours_train_alike():
     recipe = recipes.CNN_DOUBLE_SOFTMAX["cpu"]
-    train, test = fresh.noise(160), fresh.noise(60)
+    train, test = toy_data.noise(160), toy_data.noise(60)
     seed_everything(3)
     model = models.cnn_softmax()
     history = recipes.train(recipe, model, train, test, verbose=False)

@@ -18,6 +18,7 @@ from torchvision import transforms
 from labutils import data, training
 from labutils.training import checkpoints, recipes
 from labutils.training.checkpoints import CheckpointError, file_for
+from tests.toy_data import noise
 
 from .test_training import image_set, same_weights
 
@@ -362,51 +363,15 @@ def test_a_checkpoint_cut_off_anywhere_is_refused_and_left_alone(tmp_path):
         assert all(map(torch.equal, model.parameters(), weights))
 
 
-def test_a_changed_byte_in_the_weights_is_found(tmp_path):
-    """torch.load would take it."""
-    path = tmp_path / "c.pt"
-    run(path)
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        tensors = [member for member in archive.infolist() if "/data/" in member.filename]
-        largest = max(tensors, key=lambda member: member.file_size)
-    content[largest.header_offset + 200 + largest.file_size // 2] ^= 1
-    path.write_bytes(content)
-    torch.load(path, weights_only=True)
-    with pytest.raises(CheckpointError, match="its part .* fails its checksum"):
-        run(path)
-
-
 def test_what_is_no_checkpoint_is_refused_and_left_alone(tmp_path):
-    whole = tmp_path / "whole.pt"
-    run(whole)
-    content = whole.read_bytes()
-    something_else = tmp_path / "weights.pt"
-    torch.save(network().state_dict(), something_else)
-    bad = {
-        "empty": b"",
-        "text": b"not a checkpoint",
-        "half": content[: len(content) // 2],
-        "other": something_else.read_bytes(),
-    }
-    for name, content in bad.items():
-        path = tmp_path / f"{name}.pt"
-        path.write_bytes(content)
-        with pytest.raises(CheckpointError, match=f"{name}.pt cannot be read as a checkpoint"):
+    text, weights = tmp_path / "text.pt", tmp_path / "weights.pt"
+    text.write_text("not a checkpoint")
+    torch.save(network().state_dict(), weights)
+    for path in (text, weights):
+        content = path.read_bytes()
+        with pytest.raises(CheckpointError, match=f"{path.name} cannot be read as a checkpoint"):
             run(path)
         assert path.read_bytes() == content
-
-
-def test_a_checkpoint_cannot_run_code(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "sprung",))
-
-    path = tmp_path / "c.pt"
-    torch.save({"run": {}, "history": Trap()}, path)
-    with pytest.raises(CheckpointError, match="objects that could run code, and was not opened"):
-        run(path)
-    assert not (tmp_path / "sprung").exists()
 
 
 def test_a_failed_save_keeps_the_last_good_one_and_training_goes_on(tmp_path, monkeypatch, capsys):
@@ -521,8 +486,8 @@ def test_a_dataset_has_the_same_file_wherever_it_came_from(at_home):
     """Downloaded in the first session, it is found on the disk in the next one."""
 
     def file(source):
-        images, labels = torch.zeros(5, 32, 32, 3, dtype=torch.uint8), torch.zeros(5).long()
-        dataset = data.ImageSet(images, labels, classes="ab", name="cifar10", source=source)
+        dataset = noise(5)
+        dataset.source = source
         return file_for("net", nn.Linear(3, 2), dataset).name
 
     assert file("downloaded") == file("local") == file("npz")

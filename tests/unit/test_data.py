@@ -272,36 +272,28 @@ def labels_with(value):
     return labels
 
 
+# What is said of it, and how it differs from a good one.
 BAD_NPZ = {
-    "missing key": ({"x_test": None}, "it lacks x_test (it holds x_train, y_train, y_test)"),
-    "other shape": (
-        {"x_train": np.zeros((500, 3, 32, 32), np.uint8)},
-        "x_train has shape (500, 3, 32, 32), expected (N, 32, 32, 3)",
-    ),
-    "floats": (
-        {"x_test": np.zeros((100, 32, 32, 3), np.float32)},
-        "x_test has dtype float32, expected uint8 (0..255)",
-    ),
-    "label 10": ({"y_train": labels_with(10)}, "y_train holds the label 10, expected 0 to 9"),
-    "label -1": ({"y_train": labels_with(-1)}, "y_train holds the label -1, expected 0 to 9"),
-    "float labels": (
-        {"y_train": labels_with(1).astype(float)},
-        "y_train has dtype float64, expected whole numbers",
-    ),
-    "too few labels": (
-        {"y_test": np.zeros(99, int)},
-        "y_test has shape (99,), expected (100,), one label an image",
-    ),
-    "one-hot labels": ({"y_test": np.zeros((100, 10), int)}, "y_test has shape (100, 10)"),
-    "empty": ({"x_test": np.zeros((0, 32, 32, 3), np.uint8)}, "x_test is empty"),
-    "pickled": ({"y_test": np.array([{}] * 100)}, "it cannot be read as npz without pickles"),
+    "it lacks x_test (it holds x_train, y_train, y_test)": {"x_test": None},
+    "x_train has shape (500, 3, 32, 32), expected (N, 32, 32, 3)": {
+        "x_train": np.zeros((500, 3, 32, 32), np.uint8)
+    },
+    "x_test has dtype float32, expected uint8 (0..255)": {
+        "x_test": np.zeros((100, 32, 32, 3), np.float32)
+    },
+    "y_train holds the label 10, expected 0 to 9": {"y_train": labels_with(10)},
+    "y_train holds the label -1, expected 0 to 9": {"y_train": labels_with(-1)},
+    "y_train has dtype float64, expected whole numbers": {"y_train": labels_with(1).astype(float)},
+    "y_test has shape (99,), expected (100,), one label an image": {"y_test": np.zeros(99, int)},
+    "y_test has shape (100, 10)": {"y_test": np.zeros((100, 10), int)},
+    "x_test is empty": {"x_test": np.zeros((0, 32, 32, 3), np.uint8)},
+    "it cannot be read as npz without pickles": {"y_test": np.array([{}] * 100)},
 }
 
 
-@pytest.mark.parametrize("case", BAD_NPZ)
-def test_bad_npz_is_passed_over_and_full_repeats_why(case, store, drawn, capsys):
-    changes, reason = BAD_NPZ[case]
-    put_npz(store, "cifar10", **changes)
+@pytest.mark.parametrize("reason", BAD_NPZ)
+def test_bad_npz_is_passed_over_and_full_repeats_why(reason, store, drawn, capsys):
+    put_npz(store, "cifar10", **BAD_NPZ[reason])
     assert data.load("cifar10")[0].is_sample
     warning = capsys.readouterr().out.splitlines()[0]
     assert warning.startswith(f"Warning: {store / 'cifar10.npz'} is passed over: {reason}")

@@ -13,6 +13,7 @@ from torch import nn
 
 from labutils import speed
 from labutils.training import recipes
+from tests.toy_data import noise
 
 VARIABLES = ("LABUTILS_DTYPE", "LABUTILS_MEMORY_FORMAT", "LABUTILS_THREADS")
 
@@ -126,15 +127,7 @@ def test_a_wish_that_cannot_be_is_named(monkeypatch, variable, value, ask):
 
 
 def test_a_recipe_uses_what_is_chosen(monkeypatch):
-    from labutils.data import ImageSet
-
-    images = ImageSet(
-        torch.zeros(64, 32, 32, 3, dtype=torch.uint8),
-        torch.zeros(64, dtype=torch.int64),
-        classes="ab",
-        name="cifar10",
-        source="local",
-    )
+    images = noise(64)
     for wish in ("contiguous", "channels_last"):
         monkeypatch.setenv("LABUTILS_MEMORY_FORMAT", wish)
         train, _ = recipes.CNN_LOGITS["cpu"].make_batches(images, images)
@@ -165,13 +158,8 @@ def new_pages(**environment):
 
     Of eight, as a thread's memory may grow once or twice, by a thousand pages at a time.
     """
-    out = subprocess.run(
-        [sys.executable, "-c", TESTS_OF_A_NETWORK],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    command = [sys.executable, "-c", TESTS_OF_A_NETWORK]
+    out = subprocess.check_output(command, env=os.environ | environment, text=True)
     return int(out.rpartition("new pages ")[2])
 
 

@@ -99,14 +99,8 @@ def test_fit_does_what_the_loop_of_the_notebooks_does():
 
 
 def test_fit_trains_in_train_mode_evaluates_in_eval_mode_and_leaves_eval_mode():
-    modes = []
-
-    class Watching(nn.Linear):
-        def forward(self, x):
-            modes.append(self.training)
-            return super().forward(x.flatten(1))
-
-    model, batches = Watching(48, 10), batches_of(20)
+    modes, model, batches = [], linear(), batches_of(20)
+    model.register_forward_pre_hook(lambda *_: modes.append(model.training))
     fit(model, batches, batches, num_epochs=2)
     assert modes == [True, True, False, False] * 2
     assert not model.training
@@ -196,16 +190,11 @@ def test_bfloat16_computes_the_model_but_not_the_loss():
 def test_small_steps_run_on_one_thread_and_evaluation_on_all():
     before = torch.get_num_threads()
     seen = []
-
-    class Watching(nn.Linear):
-        def forward(self, x):
-            seen.append(torch.get_num_threads())
-            return super().forward(x.flatten(1))
-
     try:
         torch.set_num_threads(2)
         for size in (8, 32):
-            model = Watching(48, 10)
+            model = linear()
+            model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
             batches, tests = (data.Batches(image_set(32), size) for _ in range(2))
             fit(model, batches, tests)
         assert torch.get_num_threads() == 2
@@ -291,12 +280,8 @@ def test_on_batch_stops_as_an_interrupt_does(capsys, tmp_path):
 
 
 def test_on_batch_with_a_loader_of_unknown_length():
-    model, seen = linear(), []
-
-    def look(progress):
-        seen.append(progress.num_batches)
-
-    fit(model, Stream(), on_batch=look)
+    seen = []
+    fit(linear(), Stream(), on_batch=lambda progress: seen.append(progress.num_batches))
     assert seen == [None] * 3
 
 
@@ -328,12 +313,13 @@ def test_a_label_without_an_output_in_a_later_batch_is_named():
     "mistake", [IndexError("my own"), RuntimeError("mat1 and mat2"), TypeError("cannot pickle")]
 )
 def test_other_errors_are_left_alone(mistake):
-    class Broken(nn.Linear):
-        def forward(self, x):
-            raise mistake
+    def broken(*_):
+        raise mistake
 
+    model = linear()
+    model.register_forward_pre_hook(broken)
     with pytest.raises(type(mistake), match=f"^{mistake}$"):
-        fit(Broken(1, 1), batches_of(4, 2))
+        fit(model, batches_of(4, 2))
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])

@@ -9,9 +9,8 @@ from torch import nn
 from labutils import training, widgets
 from labutils.training.reference import ReferenceRuns, load_reference
 from labutils.widgets import live as module
+from labutils.widgets.explorer import WIDGET_VIEW
 from labutils.widgets.live import training_so_far
-
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Output:
