@@ -15,11 +15,6 @@ from .mutants import Text, mutants
 conv_output_size = Bank("conv_output_size")
 
 
-@conv_output_size.blank
-def conv_output_size_stub(size, kernel_size, stride=1, padding=0):
-    raise NotImplementedError("write conv_output_size")
-
-
 @conv_output_size.right
 def by_formula(size, kernel_size, stride=1, padding=0):
     if kernel_size > size + 2 * padding:
@@ -111,11 +106,6 @@ def the_rows():
 def with_rows(**shapes):
     """The table with some rows replaced."""
     return [(name, shapes.get(name, shape)) for name, shape in the_rows()]
-
-
-@alexnet_shapes.blank
-def alexnet_shapes_stub():
-    raise NotImplementedError("fill in the table")
 
 
 # Hint -> the rows that differ from the right ones.
@@ -266,11 +256,6 @@ def linear_layers_as_convolutions():
 local_response_norm = Bank("local_response_norm")
 
 
-@local_response_norm.blank
-def local_response_norm_stub(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    raise NotImplementedError("write local_response_norm")
-
-
 @local_response_norm.right
 def by_unfolding(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     squares = F.pad(x.square(), (0, 0, 0, 0, size // 2, (size - 1) // 2))
@@ -391,11 +376,7 @@ class AlexNet(nn.Module):
 BLOCK1, BLOCK2 = (f"self.norm(self.pool(F.relu(self.conv{i}(x))))" for i in (1, 2))
 FC6, FC7 = (f"self.drop(F.relu(self.fc{i}(x)))" for i in (6, 7))
 POOL3, FLATTEN = "self.pool(F.relu(self.conv5(x)))", "torch.flatten(x, 1)"
-BLANK = "raise NotImplementedError"
-AlexNetBank.blank(
-    ALEXNET("super().__init__()", f"super().__init__()\n{BLANK}", f"x = {BLOCK1}", BLANK)
-)
-AlexNetBank.blank(ALEXNET(f"x = {BLOCK1}", BLANK))
+AlexNetBank.blank(ALEXNET(f"x = {BLOCK1}", "raise NotImplementedError"))
 mutants(
     AlexNetBank,
     ALEXNET,

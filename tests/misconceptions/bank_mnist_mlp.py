@@ -32,11 +32,10 @@ class DigitDataset(Dataset):
         return image, label
 """)
 Digits = dataset.right(DATASET())
-DO, STORE, LENGTH = "raise NotImplementedError", "self.images = images", "return len(self.images)"
+DO, LENGTH = "raise NotImplementedError", "return len(self.images)"
 ITEM = DATASET.source.partition("index):\n        ")[2].rstrip()
 dataset.blank(DATASET(ITEM, DO))
 dataset.blank(DATASET(LENGTH, DO, ITEM, DO))
-dataset.blank(DATASET(STORE, DO, LENGTH, DO, ITEM, DO))
 
 
 @dataset.right
@@ -185,7 +184,6 @@ class MLP(nn.Module):
 TwoLayers = mlp.right(MLP())
 FORWARD = MLP.source.partition("forward(self, x):\n        ")[2].rstrip()
 mlp.blank(MLP(FORWARD, DO))
-mlp.blank(MLP("self.fc1 = nn.Linear(784, 512)", DO, FORWARD, DO))
 
 
 @mlp.right
@@ -297,11 +295,6 @@ train_plainly = train.right(TRAIN())
 
 def device_of(model):
     return next(model.parameters()).device
-
-
-@train.blank
-def train_stub(model, loader, loss_fn, optimizer):
-    raise NotImplementedError
 
 
 @train.right
@@ -454,11 +447,6 @@ def accuracy(model, loader):
     return correct / len(loader.dataset)
 """)
 accuracy_plainly = accuracy.right(ACCURACY())
-
-
-@accuracy.blank
-def accuracy_stub(model, loader):
-    raise NotImplementedError
 
 
 @accuracy.right

@@ -15,11 +15,6 @@ from .mutants import Text, mutants
 softmax = Bank("softmax")
 
 
-@softmax.blank
-def softmax_stub(z):
-    raise NotImplementedError
-
-
 @softmax.right
 def softmax_by_logsumexp(scores):
     return (scores - torch.logsumexp(scores, -1)[..., None]).exp()
@@ -105,11 +100,6 @@ mutants(
 cross_entropy = Bank("cross_entropy")
 
 
-@cross_entropy.blank
-def cross_entropy_stub(p, q):
-    raise NotImplementedError
-
-
 @cross_entropy.right
 def cross_entropy_where(p, q):
     terms = torch.where(p == 0, torch.zeros_like(p), p * torch.log(q))
@@ -184,11 +174,6 @@ mutants(
 # --- cross_entropy_from_logits --------------------------------------------------------------
 
 from_logits = Bank("cross_entropy_from_logits")
-
-
-@from_logits.blank
-def from_logits_stub(logits, targets):
-    raise NotImplementedError
 
 
 @from_logits.right
@@ -270,11 +255,6 @@ mutants(
 # --- cross_entropy_grad ---------------------------------------------------------------------
 
 grad = Bank("cross_entropy_grad")
-
-
-@grad.blank
-def grad_stub(logits, targets):
-    raise NotImplementedError
 
 
 @grad.right

@@ -25,11 +25,6 @@ def receptive_field(kernel_sizes, strides):
 GROW, WIDEN = "side += (kernel_size - 1) * step", "step *= stride"
 
 
-@receptive_field.blank
-def receptive_field_stub(kernel_sizes, strides):
-    raise NotImplementedError("write receptive_field")
-
-
 mutants(
     receptive_field,
     FORWARDS,
@@ -123,11 +118,6 @@ def conv_parameters(in_channels, out_channels, kernel_size, bias=True):
 """)
 
 
-@conv_parameters.blank
-def conv_parameters_stub(in_channels, out_channels, kernel_size, bias=True):
-    raise NotImplementedError()
-
-
 mutants(
     conv_parameters,
     BY_CASES,
@@ -201,11 +191,6 @@ BY_THE_BOOK = Text(FEATURES, Squeeze=Squeeze)
 RELU, POOL, RESULT = "nn.ReLU()", "nn.MaxPool2d(2)", "nn.Sequential(*layers)"
 # A ReLU only where the number of channels changes, so not between two equal convolutions.
 RELU_ONCE = f", {RELU}]", f"] + [{RELU}] * (in_channels != entry)"
-
-
-@features.blank
-def make_features(config):
-    raise NotImplementedError
 
 
 features.right(BY_THE_BOOK())
@@ -329,16 +314,6 @@ class VGG11(nn.Module):
 PlainVGG11 = PLAIN_VGG11()
 LINEAR, END = "nn.Linear(512, num_classes)", '512, 512, "M"]'
 MAPS, LOGITS = "self.features(x)", "self.classifier(x.flatten(1))"
-
-
-@vgg11.blank
-class VGG11Stub(nn.Module):
-    def __init__(self, num_classes=10):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, images):
-        raise NotImplementedError
 
 
 vgg11.right(PlainVGG11)

@@ -28,11 +28,6 @@ BY_THE_BOOK = Text(
 )
 
 
-@dropout.blank
-def dropout_stub(x, p, training):
-    raise NotImplementedError
-
-
 dropout.right(BY_THE_BOOK())
 
 
@@ -174,16 +169,6 @@ PLAIN_VGG16 = Text(
 PlainVGG16 = PLAIN_VGG16()
 
 
-@vgg16.blank
-class VGG16Stub(nn.Module):
-    def __init__(self, num_classes=10):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, images):
-        raise NotImplementedError
-
-
 vgg16.right(PlainVGG16)
 
 
@@ -298,11 +283,6 @@ STACKS = Text(
         return torch.stack(members).mean(0)
     """
 )
-
-
-@ensemble.blank
-def ensemble_stub(models, images):
-    raise NotImplementedError
 
 
 ensemble.right(STACKS())
