@@ -3,8 +3,8 @@
 The oracles are torchvision's ``to_tensor`` (to import it costs seconds, so a test compares it with
 the dataset here), torch's own layers, and autograd with the formula of gradient descent.
 
-What is known to come out of wrong answers stands in tables of :class:`Mistake`, from which the
-misconception bank makes its answers, too.
+What is known to come out of wrong answers stands in tables, from which the misconception bank makes
+its answers, too.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ from labutils.checks.judges.loops import (
     same,
 )
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Mistake
+from labutils.checks.judges.values import table
 from labutils.training import models
 
 NOTEBOOK = "02_mnist_mlp"
@@ -137,100 +137,53 @@ _LAYOUT = (
     "A batch is (N, C, H, W), also with one colour: give each image a first dimension of size 1."
 )
 # What dataset[index] may be instead, of images uint8 [N, 28, 28].
-IMAGE_MISTAKES = (
-    Mistake(
-        "the image with values from 0 to 255",
-        "uint8 runs from 0 to 255: divide by 255 to get to [0, 1].",
-        (lambda images, index: images[index][None].float(),),
-    ),
-    Mistake(
-        "the image as it was handed over",
-        "Two things are missing: values in [0, 1] instead of 0 to 255, and the channel dimension "
-        "in front.",
-        (lambda images, index: images[index],),
-    ),
-    Mistake(
-        "the image without its channel dimension",
-        _LAYOUT,
-        (lambda images, index: images[index] / 255,),
-    ),
-    Mistake(
-        "the image with the channel last",
-        "PyTorch puts channels first: (1, 28, 28), not (28, 28, 1).",
-        (lambda images, index: images[index][..., None] / 255,),
-    ),
-    Mistake(
-        "the image as one row of 784 numbers",
-        "Flattening is the model's business (an MLP needs it, a CNN must not have it). Keep "
-        "(1, 28, 28).",
-        (lambda images, index: images[index].flatten() / 255,),
-    ),
-    Mistake(
-        "the image with a mean subtracted, divided by a standard deviation",
-        "That standardises the data (to [-1, 1], or with MNIST's own numbers), which is another "
-        "good idea. Here [0, 1] is asked for: divide by 255 and stop.",
-        (
-            lambda images, index: images[index][None] / 127.5 - 1,
-            lambda images, index: (images[index][None] / 255 - 0.1307) / 0.3081,
-        ),
-    ),
-    Mistake(
-        "the image divided by 256",
-        "There are 256 values, but the largest is 255: divide by 255 so that white becomes 1.",
-        (lambda images, index: images[index][None] / 256,),
-    ),
-    Mistake(
-        "the image after an integer division",
-        "`//` throws the fraction away, so that nearly every pixel is 0: use `/`.",
-        (lambda images, index: images[index][None] // 255 * 1.0,),
-    ),
-    Mistake(
-        "the image scaled by the darkest or brightest pixel at hand",
-        "The scale must not depend on the data at hand: divide by 255, the largest uint8, not by "
-        "the maximum of the image or of the dataset.",
-        (
-            lambda images, index: images[index][None] / images[index].max(),
-            lambda images, index: images[index][None] / images.max(),
-            lambda images, index: _stretched(images[index][None].float()),
-        ),
-    ),
-    Mistake(
-        "the image after a subtraction in uint8",
-        "uint8 has no negative numbers: 0 - 128 wraps around to 128. Convert to float first.",
-        (lambda images, index: (images[index][None] - 128) / 127,),
-    ),
-    Mistake(
-        "the image turned over (rows and columns swapped)",
-        "Something transposes the image: a permute or reshape too many.",
-        (lambda images, index: images[index][None].mT / 255,),
-    ),
-    Mistake(
-        "the negative of the image",
-        "Black is 0 and white is 1, as in MNIST.",
-        (lambda images, index: 1 - images[index][None] / 255,),
-    ),
-    Mistake(
-        "all images at once",
-        "dataset[index] is one image: use the index, and add the channel dimension.",
-        (lambda images, index: images[:, None] / 255, lambda images, index: images / 255),
-    ),
-    Mistake(
-        "the image divided by 255 twice",
-        "Divided by 255 in two places (in __init__ and in __getitem__, or beside ToTensor, which "
-        "does it too): once is enough.",
-        (lambda images, index: images[index][None] / 255 / 255,),
-    ),
-    Mistake(
-        "another image",
-        "Use the index that __getitem__ is given, which counts from 0: image and label share it.",
-        (
-            lambda images, index: images[0][None] / 255,
-            lambda images, index: images[index - 1][None] / 255,
-            lambda images, index: images[(index + 1) % len(images)][None] / 255,
-            lambda images, index: images[-1 - index][None] / 255,
-        ),
-    ),
-)
+IMAGE_MISTAKES = table(
+    ("the image with values from 0 to 255", lambda images, index: images[index][None].float(),
+     "uint8 runs from 0 to 255: divide by 255 to get to [0, 1]."),
+    ("the image as it was handed over", lambda images, index: images[index],
+     "Two things are missing: values in [0, 1] instead of 0 to 255, and the channel dimension in "
+     "front."),
+    ("the image without its channel dimension", lambda images, index: images[index] / 255, _LAYOUT),
+    ("the image with the channel last", lambda images, index: images[index][..., None] / 255,
+     "PyTorch puts channels first: (1, 28, 28), not (28, 28, 1)."),
+    ("the image as one row of 784 numbers", lambda images, index: images[index].flatten() / 255,
+     "Flattening is the model's business (an MLP needs it, a CNN must not have it). Keep "
+     "(1, 28, 28)."),
+    ("the image with a mean subtracted, divided by a standard deviation",
+     lambda images, index: images[index][None] / 127.5 - 1,
+     lambda images, index: (images[index][None] / 255 - 0.1307) / 0.3081,
+     "That standardises the data (to [-1, 1], or with MNIST's own numbers), which is another good "
+     "idea. Here [0, 1] is asked for: divide by 255 and stop."),
+    ("the image divided by 256", lambda images, index: images[index][None] / 256,
+     "There are 256 values, but the largest is 255: divide by 255 so that white becomes 1."),
+    ("the image after an integer division", lambda images, index: images[index][None] // 255 * 1.0,
+     "`//` throws the fraction away, so that nearly every pixel is 0: use `/`."),
+    ("the image scaled by the darkest or brightest pixel at hand",
+     lambda images, index: images[index][None] / images[index].max(),
+     lambda images, index: images[index][None] / images.max(),
+     lambda images, index: _stretched(images[index][None].float()),
+     "The scale must not depend on the data at hand: divide by 255, the largest uint8, not by the "
+     "maximum of the image or of the dataset."),
+    ("the image after a subtraction in uint8",
+     lambda images, index: (images[index][None] - 128) / 127,
+     "uint8 has no negative numbers: 0 - 128 wraps around to 128. Convert to float first."),
+    ("the image turned over (rows and columns swapped)",
+     lambda images, index: images[index][None].mT / 255,
+     "Something transposes the image: a permute or reshape too many."),
+    ("the negative of the image", lambda images, index: 1 - images[index][None] / 255,
+     "Black is 0 and white is 1, as in MNIST."),
+    ("all images at once", lambda images, index: images[:, None] / 255,
+     lambda images, index: images / 255,
+     "dataset[index] is one image: use the index, and add the channel dimension."),
+    ("the image divided by 255 twice", lambda images, index: images[index][None] / 255 / 255,
+     "Divided by 255 in two places (in __init__ and in __getitem__, or beside ToTensor, which does "
+     "it too): once is enough."),
+    ("another image", lambda images, index: images[0][None] / 255,
+     lambda images, index: images[index - 1][None] / 255,
+     lambda images, index: images[(index + 1) % len(images)][None] / 255,
+     lambda images, index: images[-1 - index][None] / 255,
+     "Use the index that __getitem__ is given, which counts from 0: image and label share it."),
+)  # fmt: skip
 
 
 def _stretched(x: Tensor) -> Tensor:
@@ -492,52 +445,36 @@ def _examine_weights(model, optimizer: WatchedSGD, before: list[Tensor], lr: flo
         )
 
 
-# What else becomes of the batches' mean losses and their sizes.
-MEAN_LOSS_MISTAKES = (
-    Mistake(
-        "made of the batches' means, not weighed by the batches' sizes",
-        "loss_fn gives the mean of a batch, and the last is short: multiply each batch's mean loss "
-        "with its own size, add up, and divide by the number of samples.",
-        (
-            lambda losses, sizes: sum(losses) / len(losses),
-            lambda losses, sizes: sum(losses),
-            lambda losses, sizes: sum(losses) / sum(sizes),
-            lambda losses, sizes: sum(losses) * sizes[0] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the sum over all samples, not divided by their number",
-        "Divide by the number of samples that came, len(loader.dataset) or counted: not by the "
-        "number of batches, and the last batch is short.",
-        (
-            lambda losses, sizes: _total(losses, sizes),
-            lambda losses, sizes: _total(losses, sizes) / len(losses),
-            lambda losses, sizes: _total(losses, sizes) / (len(losses) * sizes[0]),
-        ),
-    ),
-    Mistake(
-        "the loss of a single batch",
-        "Add the losses up over all batches: after the loop `loss` is the last batch's. Or is the "
-        "sum set back to 0 in every round, or = written for +=?",
-        (
-            lambda losses, sizes: losses[0],
-            lambda losses, sizes: losses[-1],
-            lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the mean loss, rounded",
-        "Return all digits, and round where you print: small steps of the loss count too.",
-        tuple(
-            lambda losses, sizes, digits=digits: round(_total(losses, sizes) / sum(sizes), digits)
-            for digits in range(5)
-        ),
-    ),
-)
-
-
 def _total(losses, sizes) -> float:
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+
+
+def _rounded(formula: Callable, *digits: int) -> list[Callable]:
+    return [lambda *args, d=d: round(formula(*args), d) for d in digits]
+
+
+# What else becomes of the batches' mean losses and their sizes.
+MEAN_LOSS_MISTAKES = table(
+    ("made of the batches' means, not weighed by the batches' sizes",
+     lambda losses, sizes: sum(losses) / len(losses), lambda losses, sizes: sum(losses),
+     lambda losses, sizes: sum(losses) / sum(sizes),
+     lambda losses, sizes: sum(losses) * sizes[0] / sum(sizes),
+     "loss_fn gives the mean of a batch, and the last is short: multiply each batch's mean loss "
+     "with its own size, add up, and divide by the number of samples."),
+    ("the sum over all samples, not divided by their number",
+     lambda losses, sizes: _total(losses, sizes),
+     lambda losses, sizes: _total(losses, sizes) / len(losses),
+     lambda losses, sizes: _total(losses, sizes) / (len(losses) * sizes[0]),
+     "Divide by the number of samples that came, len(loader.dataset) or counted: not by the number "
+     "of batches, and the last batch is short."),
+    ("the loss of a single batch", lambda losses, sizes: losses[0],
+     lambda losses, sizes: losses[-1], lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes),
+     "Add the losses up over all batches: after the loop `loss` is the last batch's. Or is the sum "
+     "set back to 0 in every round, or = written for +=?"),
+    ("the mean loss, rounded",
+     *_rounded(lambda losses, sizes: _total(losses, sizes) / sum(sizes), 0, 1, 2, 3, 4),
+     "Return all digits, and round where you print: small steps of the loss count too."),
+)  # fmt: skip
 
 
 def _examine_mean_loss(got, losses: list[float]) -> None:
@@ -642,92 +579,45 @@ def _examine_evaluation(model: Watched) -> None:
 
 
 # What else comes out of one batch of as many samples as classes.
-SHAPE_MISTAKES = (
-    Mistake(
-        "the share for a maximum over the batch (dim=0)",
-        "argmax ran over the samples. The likeliest class of each sample is wanted: dim=1.",
-        (lambda logits, labels: (logits.argmax(0) == labels).double().mean().item(),),
-    ),
-    Mistake(
-        "every prediction compared with every label",
-        "(N, 1) against (N,) is broadcast to N×N comparisons: bring both to shape (N,).",
-        (
-            lambda logits, labels: (
-                (logits.argmax(1, keepdim=True) == labels).sum().item() / len(labels)
-            ),
-        ),
-    ),
-)
+SHAPE_MISTAKES = table(
+    ("the share for a maximum over the batch (dim=0)",
+     lambda logits, labels: (logits.argmax(0) == labels).double().mean().item(),
+     "argmax ran over the samples. The likeliest class of each sample is wanted: dim=1."),
+    ("every prediction compared with every label",
+     lambda logits, labels: (logits.argmax(1, keepdim=True) == labels).sum().item() / len(labels),
+     "(N, 1) against (N,) is broadcast to N×N comparisons: bring both to shape (N,)."),
+)  # fmt: skip
 # What else becomes of the numbers of right predictions in each batch and of the batches' sizes.
-ACCURACY_MISTAKES = (
-    Mistake(
-        "a percentage",
-        "A fraction between 0 and 1 is asked for; percent is a matter of printing.",
-        (
-            lambda right, sizes: 100 * sum(right) / sum(sizes),
-            lambda right, sizes: 100 * sum(right) // sum(sizes),
-            *(
-                lambda right, sizes, digits=digits: round(100 * sum(right) / sum(sizes), digits)
-                for digits in range(3)
-            ),
-        ),
-    ),
-    Mistake(
-        "the share of wrong predictions",
-        "That is the error rate: count what is equal, not what differs.",
-        (lambda right, sizes: 1 - sum(right) / sum(sizes),),
-    ),
-    Mistake(
-        "zero",
-        "Nothing counts as right: an integer division (//) rounds down to 0, and max gives values "
-        "first and their indices second.",
-        (lambda right, sizes: sum(right) // sum(sizes),),
-    ),
-    Mistake(
-        "the mean of the batches' accuracies",
-        "The last batch is short and must weigh less: count the right ones of all batches, and "
-        "divide once by the number of samples.",
-        (lambda right, sizes: sum(r / n for r, n in zip(right, sizes, strict=True)) / len(sizes),),
-    ),
-    Mistake(
-        "the number of right predictions, not divided by that of the samples",
-        "Divide by the number of samples that really came: len(loader) counts batches, and the "
-        "last is short.",
-        (
-            lambda right, sizes: sum(right),
-            lambda right, sizes: sum(right) / len(sizes),
-            lambda right, sizes: sum(right) / (len(sizes) * sizes[0]),
-        ),
-    ),
-    Mistake(
-        "the share of the first batch's right ones",
-        "It stops after the first batch: a return inside the loop ends it at once.",
-        (
-            lambda right, sizes: right[0] / sizes[0],
-            lambda right, sizes: right[0] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the share of the last batch's right ones",
-        "The count starts anew in every round: write += and set it to 0 before the loop.",
-        (
-            lambda right, sizes: right[-1] / sizes[-1],
-            lambda right, sizes: right[-1] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the accuracy, rounded",
-        "Do not round: accuracies that are compared need all their digits. Rounding is a matter of "
-        "printing.",
-        (
-            lambda right, sizes: 100 * sum(right) // sum(sizes) / 100,
-            *(
-                lambda right, sizes, digits=digits: round(sum(right) / sum(sizes), digits)
-                for digits in (2, 3, 4)
-            ),
-        ),
-    ),
-)
+ACCURACY_MISTAKES = table(
+    ("a percentage", lambda right, sizes: 100 * sum(right) / sum(sizes),
+     lambda right, sizes: 100 * sum(right) // sum(sizes),
+     *_rounded(lambda right, sizes: 100 * sum(right) / sum(sizes), 0, 1, 2),
+     "A fraction between 0 and 1 is asked for; percent is a matter of printing."),
+    ("the share of wrong predictions", lambda right, sizes: 1 - sum(right) / sum(sizes),
+     "That is the error rate: count what is equal, not what differs."),
+    ("zero", lambda right, sizes: sum(right) // sum(sizes),
+     "Nothing counts as right: an integer division (//) rounds down to 0, and max gives values "
+     "first and their indices second."),
+    ("the mean of the batches' accuracies",
+     lambda right, sizes: sum(r / n for r, n in zip(right, sizes, strict=True)) / len(sizes),
+     "The last batch is short and must weigh less: count the right ones of all batches, and divide "
+     "once by the number of samples."),
+    ("the number of right predictions, not divided by that of the samples",
+     lambda right, sizes: sum(right), lambda right, sizes: sum(right) / len(sizes),
+     lambda right, sizes: sum(right) / (len(sizes) * sizes[0]),
+     "Divide by the number of samples that really came: len(loader) counts batches, and the last "
+     "is short."),
+    ("the share of the first batch's right ones", lambda right, sizes: right[0] / sizes[0],
+     lambda right, sizes: right[0] / sum(sizes),
+     "It stops after the first batch: a return inside the loop ends it at once."),
+    ("the share of the last batch's right ones", lambda right, sizes: right[-1] / sizes[-1],
+     lambda right, sizes: right[-1] / sum(sizes),
+     "The count starts anew in every round: write += and set it to 0 before the loop."),
+    ("the accuracy, rounded", lambda right, sizes: 100 * sum(right) // sum(sizes) / 100,
+     *_rounded(lambda right, sizes: sum(right) / sum(sizes), 2, 3, 4),
+     "Do not round: accuracies that are compared need all their digits. Rounding is a matter of "
+     "printing."),
+)  # fmt: skip
 
 
 EXERCISES = [

@@ -41,6 +41,15 @@ class Mistake(NamedTuple):
     formulas: tuple[Callable, ...]
 
 
+def table(*rows: tuple, of: Callable = lambda formula: formula) -> list[Mistake]:
+    """Mistakes from rows of a name, one or more formulas, and a hint.
+
+    Args:
+        of: makes a formula of the exercise's arguments from each one in the table.
+    """
+    return [Mistake(name, hint, tuple(map(of, some))) for name, *some, hint in rows]
+
+
 class Values(Exercise):
     """Judge a function by its values: those of the oracle on every probe, a tensor or a number.
 
