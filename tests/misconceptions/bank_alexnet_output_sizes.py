@@ -59,8 +59,7 @@ def conv_output_size(size, kernel_size, stride=1, padding=0):
 TOO_LARGE, STEPS = "kernel_size > size + 2 * padding", "(size - kernel_size + 2 * padding) / stride"
 conv_output_size.right(CONV_OUTPUT_SIZE())
 mutants(
-    conv_output_size,
-    CONV_OUTPUT_SIZE,
+    conv_output_size, CONV_OUTPUT_SIZE,
     ("+ 1 is missing", "len(places)", "len(places) - 1"),
     ("padding does not enter", "range(-padding, size + padding", "range(0, size"),
     ("counted once", "range(-padding", "range(0"),
@@ -76,7 +75,7 @@ mutants(
     ("before you divide", TOO_LARGE, f"int({STEPS}) < 0", "len(places)", f"int({STEPS}) + 1"),
     ("raised, not returned", "raise", "return"),
     ("has to be a ValueError", "raise ValueError", "raise IndexError"),
-)
+)  # fmt: skip
 
 
 # --- alexnet_shapes -------------------------------------------------------------------------
@@ -311,8 +310,7 @@ def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
 WINDOW = "c - size // 2) : c + (size - 1) // 2 + 1"
 local_response_norm.right(LOCAL_RESPONSE_NORM())
 mutants(
-    local_response_norm,
-    LOCAL_RESPONSE_NORM,
+    local_response_norm, LOCAL_RESPONSE_NORM,
     ("divides alpha by the size", "alpha / size", "alpha"),
     ("use the arguments", "** beta", "** 0.75"),
     ("not 1 here", "(k +", "(1 +"),
@@ -327,7 +325,7 @@ mutants(
     ("in-place", "torch.empty_like(x)", "x"),
     ("window that hangs over", "return out", "return out[:, size // 2 : -(size // 2)]"),
     ("there may be fewer channels", "out =", "if size > x.shape[1]:\n    raise ValueError\nout ="),
-)
+)  # fmt: skip
 
 
 # --- AlexNet --------------------------------------------------------------------------------
@@ -378,8 +376,7 @@ FC6, FC7 = (f"self.drop(F.relu(self.fc{i}(x)))" for i in (6, 7))
 POOL3, FLATTEN = "self.pool(F.relu(self.conv5(x)))", "torch.flatten(x, 1)"
 AlexNetBank.blank(ALEXNET(f"x = {BLOCK1}", "raise NotImplementedError"))
 mutants(
-    AlexNetBank,
-    ALEXNET,
+    AlexNetBank, ALEXNET,
     ("the number of parameters does not miss it", BLOCK2, "self.pool(F.relu(self.conv2(x)))"),
     ("three years younger", "norm = nn.LocalResponseNorm(5, k=2.0)", "bn1 = nn.BatchNorm2d(96)",
      BLOCK1, "self.bn1(self.pool(F.relu(self.conv1(x))))", BLOCK2, "self.pool(self.conv2(x))"),

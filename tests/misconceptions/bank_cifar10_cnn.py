@@ -83,19 +83,9 @@ mutants(
     ("two points fix the line", "(x - 0.5) / 0.5", "x * 3 - 1"),
     ("the channels move from the last place", "return x", "return x.flatten(1)"),
     ("a division goes before a subtraction", "(x - 0.5) / 0.5", "x - 0.5 / 0.5"),
+    ("swaps height and width", "permute(0, 3, 1, 2)", "transpose(1, 3)"),
+    ("use the fixed numbers 0 and 255", "x = x / 255", "x -= x.min()\nx = x / x.max()"),
 )  # fmt: skip
-
-
-@normalize.wrong("swaps height and width")
-def transposes(images):
-    return images.transpose(1, 3) / 255 * 2 - 1
-
-
-@normalize.wrong("use the fixed numbers 0 and 255")
-def stretches_the_batch(images):
-    x = images.permute(0, 3, 1, 2).float()
-    x -= x.min()
-    return x / x.max() * 2 - 1
 
 
 # --- convolve -------------------------------------------------------------------------------
@@ -135,15 +125,11 @@ def by_windows(image, kernel):
 
 @convolve.right
 def by_a_list_of_rows(image, kernel):
-    (height, width), (k, l) = image.shape, kernel.shape  # noqa: E741
-    return torch.stack(
-        [
-            torch.stack(
-                [(image[i : i + k, j : j + l] * kernel).sum() for j in range(width - l + 1)]
-            )
-            for i in range(height - k + 1)
-        ]
-    )
+    def at(i, j):
+        return (image[i : i + len(kernel), j : j + len(kernel[0])] * kernel).sum()
+
+    height, width = (n - m + 1 for n, m in zip(image.shape, kernel.shape, strict=True))
+    return torch.stack([torch.stack([at(i, j) for j in range(width)]) for i in range(height)])
 
 
 @convolve.right
@@ -198,10 +184,7 @@ mutants(
 
 @convolve.wrong("One number for each window")
 def keeps_all_products(image, kernel):
-    k, l = kernel.shape  # noqa: E741
-    places = [(i, j) for i in range(len(image) - k + 1) for j in range(len(image[0]) - l + 1)]
-    products = torch.stack([image[i : i + k, j : j + l] * kernel for i, j in places])
-    return products.view(len(image) - k + 1, -1, k, l)
+    return image.unfold(0, len(kernel), 1).unfold(1, len(kernel[0]), 1) * kernel
 
 
 # --- CNN ------------------------------------------------------------------------------------

@@ -69,8 +69,7 @@ def softmax(z):
 SHIFT, SUM = "z.max(dim=-1, keepdim=True).values", "e.sum(dim=-1, keepdim=True)"
 softmax.right(SOFTMAX())
 mutants(
-    softmax,
-    SOFTMAX,
+    softmax, SOFTMAX,
     ("over the batch", "dim=-1", "dim=0"),
     ("count from the end", "dim=-1", "dim=1"),
     ("the whole tensor must not sum to 1", SUM, "e.sum()"),
@@ -92,7 +91,7 @@ mutants(
     ("Functions of the module math", "torch.exp", "math.exp"),
     ("numpy's functions stumble", "torch.exp", "np.exp", SUM, "np.sum(e)"),
     ("only builds the layer", f"e / {SUM}", "nn.Softmax(z)"),
-)
+)  # fmt: skip
 
 
 # --- cross_entropy --------------------------------------------------------------------------
@@ -148,8 +147,7 @@ def cross_entropy(p, q):
 LOG, KEEP = "torch.log(q[keep])", "keep = p > 0"
 cross_entropy.right(CROSS_ENTROPY())
 mutants(
-    cross_entropy,
-    CROSS_ENTROPY,
+    cross_entropy, CROSS_ENTROPY,
     ("first argument p holds", "p[keep] * torch.log(q[keep])", "q[keep] * torch.log(p[keep])"),
     ("the minus in front makes", "-terms", "terms"),
     ("two things are missing", "-terms.sum()", "terms"),
@@ -168,7 +166,7 @@ mutants(
     ("keep no dimension", ".sum()", ".sum(dim=0, keepdim=True)"),
     ("in-place", KEEP, f"{KEEP}\nq[~keep] = 1"),
     ("one True or False", KEEP, f"if p == 0:\n    return p.sum()\n{KEEP}"),
-)
+)  # fmt: skip
 
 
 # --- cross_entropy_from_logits --------------------------------------------------------------
@@ -222,8 +220,7 @@ BEGIN, PICK, LOG_P = "n = len(targets)", "[torch.arange(n), targets]", "logits -
 RETURN = f"-log_p{PICK}.mean()"
 from_logits.right(FROM_LOGITS())
 mutants(
-    from_logits,
-    FROM_LOGITS,
+    from_logits, FROM_LOGITS,
     ("apply it once", RETURN, "nn.CrossEntropyLoss()(torch.exp(log_p), targets)"),
     ("over the samples of the batch", "dim=1", "dim=0"),
     ("a sum grows with the batch", ".mean()", ".sum()"),
@@ -318,8 +315,7 @@ def cross_entropy_grad(logits, targets):
 LARGEST, MINUS = "logits.max(dim=1, keepdim=True).values", "g[torch.arange(n), targets] -= 1"
 grad.right(GRAD())
 mutants(
-    grad,
-    GRAD,
+    grad, GRAD,
     ("factor 1/n", "g / n", "g"),
     ("not the other way round", "g / n", "-g / n"),
     ("the target's part is missing", MINUS, ""),
@@ -337,7 +333,7 @@ mutants(
     ("dtype of its argument", "g / n", "(g / n).float()"),
     ("it stops at the largest target", MINUS, "g -= F.one_hot(targets)"),
     ("that name", "n, k = logits.shape", "return cross_entropy_grad(logits, targets)"),
-)
+)  # fmt: skip
 
 
 @grad.wrong("derivative by the probabilities")
