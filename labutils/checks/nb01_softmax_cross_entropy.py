@@ -20,14 +20,11 @@ NOTEBOOK = "01_softmax_cross_entropy"
 # --- softmax --------------------------------------------------------------------------------
 
 softmax = Values(
-    "softmax",
-    NOTEBOOK,
-    2,
-    lambda z: torch.softmax(z, dim=-1),
+    "softmax", NOTEBOOK, 2, lambda z: torch.softmax(z, dim=-1),
     idea="Shift every row so that its largest score is 0, take the exponential of each score, and "
     "divide each row by its own sum, all along the last dimension.",
     hint="Each row is e^z divided by the sum of e^z over that row: one exponential, one division.",
-)
+)  # fmt: skip
 
 # A square first: there a sum over the wrong dimension, or without keepdim, raises no error.
 softmax.probe(tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0], [0.0, 4.0, 1.0]]))
@@ -40,10 +37,17 @@ for _shape in ((3,), (2, 4), (2, 3, 4)):
         "(keepdim=True).",
         trap=lambda z: torch.softmax(z, 1),
     )
+_OVERFLOW = (
+    "e^1000 overflows to inf, and inf/inf is NaN. A shift of the whole row changes nothing: "
+    "subtract the row's maximum before the exponential, then no exponent is above 0."
+)
+_UNDERFLOW = (
+    "The second row's exponentials all underflow to 0, which no division or logarithm survives: "
+    "subtract each row's own maximum, not one maximum for the whole batch."
+)
 softmax.probe(
     tensor([1000.0, 1001.0, 1002.0]),
-    hint="e^1000 overflows to inf, and inf/inf is NaN. A shift of the whole row changes nothing: "
-    "subtract the row's maximum before the exponential, then no exponent is above 0.",
+    hint=_OVERFLOW,
     trap=lambda z: z.exp() / z.exp().sum(-1, keepdim=True),
 )
 # Shifting by something else than the row's own maximum fails on one of these.
@@ -52,11 +56,7 @@ softmax.probe(
     hint="The largest exponent must be 0 for exp to be safe. Subtracting the mean leaves large "
     "ones: subtract the maximum.",
 )
-softmax.probe(
-    tensor([[1000.0, 1001.0], [-1000.0, -1001.0]]),
-    hint="The second row's exponentials all underflow to 0, and 0/0 is NaN: subtract each row's "
-    "own maximum, not one maximum for the whole tensor.",
-)
+softmax.probe(tensor([[1000.0, 1001.0], [-1000.0, -1001.0]]), hint=_UNDERFLOW)
 softmax.probe(tensor([0.0, 1.0, 2.0], dtype=torch.float64), call="softmax of a float64 tensor")
 
 
@@ -103,16 +103,14 @@ softmax.mistakes += table(
 # --- cross_entropy --------------------------------------------------------------------------
 
 cross_entropy = Values(
-    "cross_entropy",
-    NOTEBOOK,
-    2,
+    "cross_entropy", NOTEBOOK, 2,
     lambda p, q: 0 - torch.special.xlogy(p, q).sum(),  # xlogy knows that 0 log 0 is 0
     idea="Only classes with p above 0 take part. Keep those, weigh -log q of each with its p, and "
     "add up; log of 0 then gives infinity exactly where it should.",
     hint="Weigh -log q of each class with p, and add up.",
     shape_hint="One number is asked for, a tensor of shape (): add up all the terms, keep no "
     "dimension.",
-)
+)  # fmt: skip
 
 cross_entropy.probe(tensor([0.5, 0.3, 0.2]), tensor([0.2, 0.7, 0.1]))
 for _p, _q in (([0.0, 1.0, 0.0], [0.0, 0.5, 0.5]), ([1.0, 0.0], [1.0, 0.0])):
@@ -215,22 +213,19 @@ def _probe_logits(exercise: Values, seed: int, more: str = "") -> None:
 # --- cross_entropy_from_logits --------------------------------------------------------------
 
 from_logits = Values(
-    "cross_entropy_from_logits",
-    NOTEBOOK,
-    3,
+    "cross_entropy_from_logits", NOTEBOOK, 3,
     lambda logits, targets: F.cross_entropy(logits, targets),
     idea="The loss of a sample is log-sum-exp of its row minus the target's logit. Take the "
     "log-sum-exp stably, pick one logit per row by its target, and average over the batch.",
     hint="For each row: -log of the softmax at the target's place; then the mean over the rows.",
     shape_hint="One number is asked for, of shape (): one loss for each sample, then their mean.",
-)
+)  # fmt: skip
 
 _probe_logits(from_logits, seed=1)
 from_logits.probe(
     tensor([[1000.0, 0.0]]),
     tensor([0]),
-    hint="e^1000 overflows to inf, and inf/inf is NaN. Subtract each row's maximum before the "
-    "exponential.",
+    hint=_OVERFLOW,
     trap=lambda z, t: -_picked(z.exp() / z.exp().sum(1, keepdim=True), t).log().mean(),
 )
 for _row, _target in (([1000.0, 0.0], 1), ([0.0, -1000.0], 1)):
@@ -243,8 +238,7 @@ for _row, _target in (([1000.0, 0.0], 1), ([0.0, -1000.0], 1)):
 from_logits.probe(
     tensor([[1000.0, 0.0], [-1000.0, -1001.0]]),
     tensor([0, 1]),
-    hint="The second row's exponentials all underflow to 0, and the logarithm of 0 is -inf: "
-    "subtract each row's own maximum, not one maximum for the whole batch.",
+    hint=_UNDERFLOW,
     trap=lambda z, t: -_picked(z - z.max() - (z - z.max()).exp().sum(1, True).log(), t).mean(),
 )
 
@@ -314,20 +308,13 @@ from_logits.mistakes += table(
 @from_logits.then
 def _gradients(answer: Callable) -> None:
     """The loss must be one that can be trained with."""
-    values = tensor([[0.0, 1.0, 2.0], [1.0, -1.0, 0.5]])
-    _gradient(
-        answer,
-        values,
-        "The value is right but its gradient is not: a part of it was detached from the graph, or "
-        "read with .item().",
-    )
-    _gradient(
-        answer,
-        1000 * values,
-        "The value is right, but its gradient is not: torch.where picks one of two values, and the "
-        "gradient goes through both branches, where 0 · inf is NaN. Shift by the row's maximum in "
-        "any case.",
-    )
+    for scale, why in (
+        (1, "a part of it was detached from the graph, or read with .item()."),
+        (1000, "torch.where picks one of two values, and the gradient goes through both branches, "
+         "where 0 · inf is NaN. Shift by the row's maximum in any case."),
+    ):  # fmt: skip
+        values = scale * tensor([[0.0, 1.0, 2.0], [1.0, -1.0, 0.5]])
+        _gradient(answer, values, f"The value is right, but its gradient is not: {why}")
 
 
 def _gradient(answer: Callable, values: Tensor, wrong: str) -> None:
@@ -362,15 +349,12 @@ def _gradient_of_mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 grad = Values(
-    "cross_entropy_grad",
-    NOTEBOOK,
-    2,
-    _gradient_of_mean_loss,
+    "cross_entropy_grad", NOTEBOOK, 2, _gradient_of_mean_loss,
     idea="The derivative of one sample's loss by its logits is its softmax, less 1 at the target. "
     "The mean over the batch divides everything by N.",
     hint="The formula: softmax minus one-hot targets, divided by the number of samples.",
     shape_hint="Every logit gets its own derivative: the gradient has the shape of the logits.",
-)
+)  # fmt: skip
 
 _probe_logits(
     grad,
@@ -381,15 +365,10 @@ _probe_logits(
 grad.probe(
     tensor([[1000.0, 1001.0]]),
     tensor([0]),
-    hint="The softmax inside overflows to NaN: subtract the row's maximum before the exponential.",
+    hint=_OVERFLOW,
     trap=lambda z, t: (z.exp() / z.exp().sum(1, True) - _one_hot(z, t)) / len(z),
 )
-grad.probe(
-    tensor([[1000.0, 1001.0], [-1000.0, -1001.0]]),
-    tensor([0, 1]),
-    hint="The second row's exponentials all underflow to 0, and 0/0 is NaN: subtract each row's "
-    "own maximum, not one maximum for the whole batch.",
-)
+grad.probe(tensor([[1000.0, 1001.0], [-1000.0, -1001.0]]), tensor([0, 1]), hint=_UNDERFLOW)
 
 
 def _with_and_without_mean(formula: Callable) -> tuple[Callable, Callable]:

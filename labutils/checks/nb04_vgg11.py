@@ -33,15 +33,12 @@ def _receptive_field(kernel_sizes: list[int], strides: list[int]) -> int:
 
 
 receptive_field = Values(
-    "receptive_field",
-    NOTEBOOK,
-    2,
-    _receptive_field,
+    "receptive_field", NOTEBOOK, 2, _receptive_field,
     idea="Start with a side of 1 and a step of 1. Each layer adds (kernel size - 1) steps to the "
     "side; after that, its stride multiplies the step for the layers that follow.",
     hint="Go through the layers from the input on, and keep two numbers: how far an output sees, "
     "and how many input pixels one step of the current layer is.",
-)
+)  # fmt: skip
 
 for _kernel_sizes, _strides in (
     ([3], [1]),
@@ -133,15 +130,12 @@ def _conv_parameters(in_channels: int, out_channels: int, kernel_size: int, bias
 
 
 conv_parameters = Values(
-    "conv_parameters",
-    NOTEBOOK,
-    1,
-    _conv_parameters,
+    "conv_parameters", NOTEBOOK, 1, _conv_parameters,
     idea="A filter has kernel_size × kernel_size weights for each input channel, and one bias if "
     "there are biases. The layer has out_channels such filters.",
     hint="Count one filter first (its width, its height, its depth), then its bias, then how many "
     "filters there are.",
-)
+)  # fmt: skip
 
 conv_parameters.probe(3, 64, 3)
 conv_parameters.probe(3, 96, 11)
@@ -192,11 +186,7 @@ conv_parameters.mistakes += table(
 
 # Channels that are in no table, two convolutions in a row, and sides that do not halve evenly.
 make_features = Network(
-    "make_features",
-    NOTEBOOK,
-    3,
-    models.vgg_features,
-    (3, 3, 18, 20),
+    "make_features", NOTEBOOK, 3, models.vgg_features, (3, 3, 18, 20),
     calls=(([6, "M", 4, 8, "M", 5],), ([5, 5, 5, "M", 7, "M"],)),
     kind=nn.Sequential,
     idea="Walk through the list and keep the number of channels so far, 3 at first. A number "
@@ -225,17 +215,12 @@ make_features = Network(
         "shape": "The result is a batch of feature maps, [N, C, H, W]: nothing is flattened here.",
         "single": "The result is a batch of feature maps, [N, C, H, W], for a single image too.",
     },
-)
+)  # fmt: skip
 
 # --- VGG11 ----------------------------------------------------------------------------------
 
 vgg11 = Network(
-    "VGG11",
-    NOTEBOOK,
-    3,
-    models.vgg11,
-    (3, 3, 32, 32),
-    num_classes=7,
+    "VGG11", NOTEBOOK, 3, models.vgg11, (3, 3, 32, 32), num_classes=7,
     idea="The features of configuration A leave 512 numbers of an image. Flatten them, and let "
     "one linear layer make num_classes logits.",
     hints={
@@ -260,6 +245,6 @@ vgg11 = Network(
         "batch norm": "This is VGG of 2014, before batch norm. The notebook shows what good "
         "initialisation does instead.",
     },
-)
+)  # fmt: skip
 
 EXERCISES = [receptive_field, conv_parameters, make_features, vgg11]

@@ -19,14 +19,11 @@ NOTEBOOK = "05_vgg16_dropout"
 # --- dropout --------------------------------------------------------------------------------
 
 dropout = Values(
-    "dropout",
-    NOTEBOOK,
-    3,
-    F.dropout,
+    "dropout", NOTEBOOK, 3, F.dropout,
     idea="In training draw one uniform number for each entry, set the entry to zero where the "
     "number is below p, and divide the rest by 1 - p. In evaluation give x back.",
     hint="Dropout is for training only: when training is False, give x back as it is.",
-)
+)  # fmt: skip
 
 for _p in (0.2, 1.0):
     _x = torch.linspace(-1, 2, 30).reshape(6, 5)
@@ -182,13 +179,7 @@ def _examine_gradient(answer) -> None:
 _DROPOUT = Dropout(0.5, (frozenset({14, 15}), frozenset({13, 14, 15}), frozenset({13, 14})))
 
 vgg16 = Network(
-    "VGG16",
-    NOTEBOOK,
-    3,
-    models.vgg16,
-    (3, 3, 32, 32),
-    num_classes=7,
-    dropout=_DROPOUT,
+    "VGG16", NOTEBOOK, 3, models.vgg16, (3, 3, 32, 32), num_classes=7, dropout=_DROPOUT,
     idea="make_features with configuration D, flatten, then linear, ReLU, dropout twice over, "
     "and a last linear layer that gives the logits.",
     hints={
@@ -213,7 +204,7 @@ vgg16 = Network(
         "easily forgotten, and without it they are one.",
         "batch norm": "This is VGG of 2014, before batch norm: dropout is what regularises it.",
     },
-)
+)  # fmt: skip
 
 # --- ensemble_predict -----------------------------------------------------------------------
 
@@ -302,15 +293,13 @@ def _logits(members, images: Tensor) -> Tensor:
 
 
 ensemble_predict = _Ensemble(
-    "ensemble_predict",
-    NOTEBOOK,
-    2,
+    "ensemble_predict", NOTEBOOK, 2,
     lambda models, images: _logits(models, images).softmax(2).mean(0),
     idea="Ask each model in evaluation mode and without gradients, take the softmax over the "
     "classes, add them up while counting, and divide by the count.",
     hint="Each member gives its own probabilities (softmax over the classes); take their mean.",
     shape_hint="One row per image and one column per class: the mean goes over the members only.",
-)
+)  # fmt: skip
 
 with torch.random.fork_rng(devices=[]):
     torch.manual_seed(0)

@@ -36,14 +36,11 @@ def _conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int
 
 
 conv_output_size = Values(
-    "conv_output_size",
-    NOTEBOOK,
-    2,
-    _conv_output_size,
+    "conv_output_size", NOTEBOOK, 2, _conv_output_size,
     idea="After its first place the filter can still move by (size + both paddings - filter) "
     "pixels. Count how many whole strides fit into that, and add the first place.",
     hint="Slide the filter by hand over a row of a few pixels, count its places, and compare.",
-)
+)  # fmt: skip
 
 for _args, _kwargs in (
     ((32, 5), {}),
@@ -416,11 +413,7 @@ _HINTS = {
 }
 
 alexnet = Network(
-    "AlexNet",
-    NOTEBOOK,
-    3,
-    OracleAlexNet,
-    (2, 3, 227, 227),
+    "AlexNet", NOTEBOOK, 3, OracleAlexNet, (2, 3, 227, 227),
     scale=200.0,  # strong enough to feel the normalisation
     num_classes=10,
     # FC6 and FC7 are layers 6 and 7: each has a dropout, before or after it.
@@ -429,7 +422,7 @@ alexnet = Network(
     "and after FC6 and FC7; flatten between POOL3 and FC6; a dropout with FC6 and with FC7.",
     seconds=60.0,
     hints=_HINTS,
-)
+)  # fmt: skip
 
 alexnet.also("", partial(OracleAlexNet, k=1.0))
 alexnet.also(
@@ -458,9 +451,7 @@ alexnet.mistake(
 # --- local_response_norm --------------------------------------------------------------------
 
 local_response_norm = Values(
-    "local_response_norm",
-    NOTEBOOK,
-    2,
+    "local_response_norm", NOTEBOOK, 2,
     lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, alpha, beta, k),
     idea="Square x, sum the squares over a window of channels around each channel (zeros where it "
     "hangs over), and divide x by (k + alpha / size · sum) to the power beta.",
@@ -468,7 +459,7 @@ local_response_norm = Values(
     "values, add them up.",
     shape_hint="The result has the shape of x: a window that hangs over the first or last channel "
     "counts zeros there.",
-)
+)  # fmt: skip
 
 _x = 100 * torch.randn(2, 8, 3, 4, generator=torch.Generator().manual_seed(0))
 for _args, _kwargs in (
@@ -605,15 +596,11 @@ local_response_norm.mistakes += table(
 EXERCISES = [
     conv_output_size,
     Exercise(
-        "alexnet_shapes",
-        NOTEBOOK,
-        2,
-        oracle_alexnet_shapes,
-        examine_alexnet_shapes,
+        "alexnet_shapes", NOTEBOOK, 2, oracle_alexnet_shapes, examine_alexnet_shapes,
         idea="Go down the table row by row. A convolution's channels are its filters, a pool and a "
         "normalisation keep theirs; the sides follow from the formula; a linear layer has one "
         "number a neuron.",
     ),
     alexnet,
     local_response_norm,
-]
+]  # fmt: skip

@@ -86,20 +86,11 @@ alexnet_shapes = Bank("alexnet_shapes")
 def the_rows():
     return [
         ("INPUT", (3, 227, 227)),
-        ("CONV1", (96, 55, 55)),
-        ("POOL1", (96, 27, 27)),
-        ("NORM1", (96, 27, 27)),
-        ("CONV2", (256, 27, 27)),
-        ("POOL2", (256, 13, 13)),
-        ("NORM2", (256, 13, 13)),
-        ("CONV3", (384, 13, 13)),
-        ("CONV4", (384, 13, 13)),
-        ("CONV5", (256, 13, 13)),
-        ("POOL3", (256, 6, 6)),
-        ("FC6", (4096,)),
-        ("FC7", (4096,)),
-        ("FC8", (1000,)),
-    ]
+        ("CONV1", (96, 55, 55)), ("POOL1", (96, 27, 27)), ("NORM1", (96, 27, 27)),
+        ("CONV2", (256, 27, 27)), ("POOL2", (256, 13, 13)), ("NORM2", (256, 13, 13)),
+        ("CONV3", (384, 13, 13)), ("CONV4", (384, 13, 13)), ("CONV5", (256, 13, 13)),
+        ("POOL3", (256, 6, 6)), ("FC6", (4096,)), ("FC7", (4096,)), ("FC8", (1000,)),
+    ]  # fmt: skip
 
 
 def with_rows(**shapes):
@@ -135,73 +126,28 @@ for hint, wrong_rows in WRONG_ROWS.items():
     alexnet_shapes.wrong(hint)(functools.partial(with_rows, **wrong_rows))
 
 
-@alexnet_shapes.wrong("channels first")
-def channels_last():
-    return [(name, (*shape[1:], shape[0])) for name, shape in the_rows()]
-
-
-@alexnet_shapes.wrong("batch dimension")
-def with_a_batch():
-    return [(name, (1, *shape)) for name, shape in the_rows()]
-
-
-@alexnet_shapes.wrong("changes no shape and has a row of its own")
-def leaves_out_the_normalisation():
-    return [row for row in the_rows() if not row[0].startswith("NORM")]
-
-
-@alexnet_shapes.wrong("pool comes before the normalisation")
-def normalises_before_pooling():
-    rows = the_rows()
-    rows[2], rows[3] = ("NORM1", (96, 55, 55)), rows[2]
-    return rows
-
-
-@alexnet_shapes.wrong("the picture itself")
-def begins_with_conv1():
-    return the_rows()[1:]
-
-
-@alexnet_shapes.wrong("three linear layers")
-def ends_with_fc7():
-    rows = the_rows()
-    del rows[-1]
-    return rows
-
-
-@alexnet_shapes.wrong("follows CONV1, CONV2 and CONV5")
-def forgets_the_last_pool():
-    return [row for row in the_rows() if row[0] != "POOL3"]
-
-
-@alexnet_shapes.wrong("not as text")
-def shapes_as_text():
-    return [(name, "x".join(map(str, shape))) for name, shape in the_rows()]
-
-
-@alexnet_shapes.wrong("list of pairs")
-def gives_a_dict():
-    return dict(the_rows())
-
-
-@alexnet_shapes.wrong("have no rows in the table")
-def adds_the_softmax():
-    return [*the_rows(), ("SOFTMAX", (1000,))]
-
-
-@alexnet_shapes.wrong("named as in the lecture")
-def names_of_its_own():
-    return [(name.replace("CONV", "convolution "), shape) for name, shape in the_rows()]
-
-
-@alexnet_shapes.wrong("`return`")
-def prints_the_table():
-    print(the_rows())
-
-
-@alexnet_shapes.right
-def written_out():
-    return the_rows()
+# Hint -> what is returned instead of the rows.
+WRONG_TABLES = {
+    "channels first": lambda rows: [(name, (*shape[1:], shape[0])) for name, shape in rows],
+    "batch dimension": lambda rows: [(name, (1, *shape)) for name, shape in rows],
+    "changes no shape and has a row of its own": lambda rows: [r for r in rows if "N" != r[0][0]],
+    "pool comes before the normalisation": lambda rows: (
+        [*rows[:2], ("NORM1", (96, 55, 55)), rows[2], *rows[4:]]
+    ),
+    "the picture itself": lambda rows: rows[1:],
+    "three linear layers": lambda rows: rows[:-1],
+    "follows CONV1, CONV2 and CONV5": lambda rows: [row for row in rows if row[0] != "POOL3"],
+    "not as text": lambda rows: [(name, "x".join(map(str, shape))) for name, shape in rows],
+    "list of pairs": dict,
+    "have no rows in the table": lambda rows: [*rows, ("SOFTMAX", (1000,))],
+    "named as in the lecture": lambda rows: [
+        (n.replace("CONV", "convolution"), s) for n, s in rows
+    ],
+    "`return`": print,
+}
+for hint, change in WRONG_TABLES.items():
+    alexnet_shapes.wrong(hint)(lambda change=change: change(the_rows()))
+alexnet_shapes.right(the_rows)
 
 
 @alexnet_shapes.right
@@ -285,9 +231,9 @@ def by_a_band_matrix(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
     return x / torch.pow(k + alpha * sums / size, beta)
 
 
-@local_response_norm.right
-def by_the_module(x, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    return nn.LocalResponseNorm(size, alpha=alpha, beta=beta, k=k)(x)
+local_response_norm.right(
+    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: nn.LocalResponseNorm(size, alpha, beta, k)(x)
+)
 
 
 @local_response_norm.right
