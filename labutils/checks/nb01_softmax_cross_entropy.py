@@ -269,8 +269,8 @@ from_logits.mistakes += table(
     ("the loss with the maximum still subtracted from the log-sum-exp",
      lambda z, t: (z.logsumexp(-1) - z.amax(-1) - _picked(z, t)).mean(),
      lambda z, t: (z.logsumexp(-1) - z.amax() - _picked(z, t)).mean(),
-     "You shifted inside the exponential; add the maximum back outside the logarithm: LSE(z) = m + "
-     "log of the sum of e^(z-m)."),
+     "You shifted inside the exponential; add the maximum back outside the logarithm: "
+     "LSE(z) = m + log of the sum of e^(z-m)."),
     ("the loss with log-sum-exp over the batch (dim=0)",
      lambda z, t: (z.logsumexp(0) - _picked(z, t)).mean(),
      "Your log-sum-exp adds up the samples. It runs over the classes of one sample, dim=-1."),

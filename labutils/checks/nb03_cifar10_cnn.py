@@ -259,8 +259,8 @@ convolve.mistakes += table(
      lambda image, kernel: oracle_convolve(image, kernel).to(image.dtype),
      lambda image, kernel: oracle_convolve(image, kernel).to(kernel.dtype),
      "One of image and kernel holds whole numbers, the other has fractions, and so has the output: "
-     "do not give it the dtype of the first. torch.result_type(image, kernel) is that of image * "
-     "kernel."),
+     "do not give it the dtype of the first. torch.result_type(image, kernel) is that of "
+     "image * kernel."),
 )  # fmt: skip
 
 

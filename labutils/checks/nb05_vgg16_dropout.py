@@ -31,8 +31,8 @@ for _p in (0.2, 1.0):
 
 dropout.mistakes += table(
     ("x · (1 - p)", lambda x, p, training: x * (1 - p),
-     "Scaling in evaluation belongs to the older form of dropout. The inverted one divides by 1 - "
-     "p in training, and leaves evaluation alone."),
+     "Scaling in evaluation belongs to the older form of dropout. The inverted one divides by "
+     "1 - p in training, and leaves evaluation alone."),
     ("x / (1 - p)", lambda x, p, training: x / (1 - p),
      "In evaluation nothing is dropped, so nothing needs to be made up for: the division belongs "
      "to training."),
