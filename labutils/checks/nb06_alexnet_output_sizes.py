@@ -429,24 +429,18 @@ alexnet.also(
     "Right, in the paper's order: it normalises before it pools, the lecture after.",
     *(partial(OracleAlexNet, order="relu norm pool", k=k) for k in (1.0, 2.0)),
 )
-alexnet.mistake("AlexNet has no NORM1 and NORM2.", _NO_NORM, partial(OracleAlexNet, norms=()))
-alexnet.mistake(
-    "AlexNet has NORM1 or NORM2 only.",
-    _NO_NORM,
-    partial(OracleAlexNet, norms=(1,)),
-    partial(OracleAlexNet, norms=(2,)),
-)
-alexnet.mistake(
-    "NORM1 and NORM2 run over windows of 96 and 256 channels; expected 5.",
-    "The first argument of nn.LocalResponseNorm is the width of its window, 5 channels in the "
-    "paper; it is not the number of channels.",
-    *(partial(OracleAlexNet, sizes=(96, 256), k=k) for k in (1.0, 2.0)),
-)
-alexnet.mistake(
-    "AlexNet normalises before the ReLU.",
-    "The ReLU follows the convolution at once; normalised is what comes out of it.",
-    *(partial(OracleAlexNet, order="norm relu pool", k=k) for k in (1.0, 2.0)),
-)
+alexnet.mistakes += table(
+    ("AlexNet has no NORM1 and NORM2.", partial(OracleAlexNet, norms=()), _NO_NORM),
+    ("AlexNet has NORM1 or NORM2 only.",
+     partial(OracleAlexNet, norms=(1,)), partial(OracleAlexNet, norms=(2,)), _NO_NORM),
+    ("NORM1 and NORM2 run over windows of 96 and 256 channels; expected 5.",
+     *(partial(OracleAlexNet, sizes=(96, 256), k=k) for k in (1.0, 2.0)),
+     "The first argument of nn.LocalResponseNorm is the width of its window, 5 channels in the "
+     "paper; it is not the number of channels."),
+    ("AlexNet normalises before the ReLU.",
+     *(partial(OracleAlexNet, order="norm relu pool", k=k) for k in (1.0, 2.0)),
+     "The ReLU follows the convolution at once; normalised is what comes out of it."),
+)  # fmt: skip
 
 # --- local_response_norm --------------------------------------------------------------------
 
