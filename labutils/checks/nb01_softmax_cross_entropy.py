@@ -42,8 +42,8 @@ _OVERFLOW = (
     "subtract the row's maximum before the exponential, then no exponent is above 0."
 )
 _UNDERFLOW = (
-    "The second row's exponentials all underflow to 0, which no division or logarithm survives: "
-    "subtract each row's own maximum, not one maximum for the whole batch."
+    "The second row's exponentials all underflow to 0: 0/0 is NaN, and the logarithm of 0 is -inf. "
+    "Subtract each row's own maximum, not one maximum for the whole batch."
 )
 softmax.probe(
     tensor([1000.0, 1001.0, 1002.0]),

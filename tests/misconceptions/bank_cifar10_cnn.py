@@ -192,14 +192,6 @@ def keeps_all_products(image, kernel):
 cnn = Bank("CNN")
 
 
-def _block(in_channels, out_channels, **settings):
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, **{"padding": 1, **settings}),
-        nn.ReLU(),
-        nn.MaxPool2d(2, 2),
-    )
-
-
 CNN = Text("""
 class CNN(nn.Module):
     def __init__(self):
@@ -216,6 +208,10 @@ class CNN(nn.Module):
         return self.fc(x)
 """)
 cnn.right(CNN())
+# flattened with the channels last; a linear layer as a convolution of the full size
+cnn.right(CNN("x.flatten(1)", "x.permute(0, 2, 3, 1).reshape(len(x), -1)"))
+cnn.right(CNN("nn.Linear(16 * 8 * 8", "nn.Conv2d(16", "10)", "10, 8)", "x.flatten(1)", "x",
+              "self.fc(x)", "self.fc(x)[:, :, 0, 0]"))  # fmt: skip
 cnn.blank(CNN("x = self.pool(F.relu(self.conv1(x)))", "raise NotImplementedError"))
 
 
@@ -235,32 +231,12 @@ class Functional(nn.Module):
 
 @cnn.right
 def one_sequential():
-    return nn.Sequential(
-        *_block(3, 8), *_block(8, 16), nn.Flatten(), nn.Dropout(0), nn.LazyLinear(10)
-    )
+    def block(in_channels, out_channels):
+        conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        return nn.Sequential(conv, nn.ReLU(), nn.MaxPool2d(2, 2))
 
-
-@cnn.right
-class FullSizeConvolution(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList([_block(3, 8), _block(8, 16), nn.Conv2d(16, 10, 8)])
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x[:, :, 0, 0]
-
-
-@cnn.right
-class ChannelsLast(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(_block(3, 8), _block(8, 16))
-        self.fc = nn.Linear(1024, 10)
-
-    def forward(self, x):
-        return self.fc(self.layers(x).permute(0, 2, 3, 1).reshape(len(x), -1))
+    head = nn.Flatten(), nn.Dropout(0), nn.LazyLinear(10)
+    return nn.Sequential(*block(3, 8), block(8, 16), *head)
 
 
 @cnn.right

@@ -181,7 +181,11 @@ class MLP(nn.Module):
         x = F.relu(self.fc1(x))
         return self.fc2(x)
 """)
-TwoLayers = mlp.right(MLP())
+mlp.right(MLP())
+# by columns; by convolutions
+mlp.right(MLP("torch.flatten(x, 1)", "x.squeeze(1).transpose(1, 2).flatten(1)"))
+mlp.right(MLP("Linear(784, 512)", "Conv2d(1, 512, 28)", "Linear(512, 10)", "Conv2d(512, 10, 1)",
+              "x = torch.flatten(x, 1)", "", "self.fc2(x)", "self.fc2(x).flatten(1)"))  # fmt: skip
 FORWARD = MLP.source.partition("forward(self, x):\n        ")[2].rstrip()
 mlp.blank(MLP(FORWARD, DO))
 
@@ -206,17 +210,6 @@ class DefinedBackwards(nn.Module):
 
 
 @mlp.right
-class ByConvolutions(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 512, kernel_size=28)
-        self.classifier = nn.Conv2d(512, 10, kernel_size=1)
-
-    def forward(self, x):
-        return self.classifier(self.conv(x).clamp(min=0)).flatten(1)
-
-
-@mlp.right
 class ByMatrices(nn.Module):
     def __init__(self):
         super().__init__()
@@ -228,13 +221,6 @@ class ByMatrices(nn.Module):
     def forward(self, x):
         h = torch.maximum(x.view(-1, 784) @ self.w1 + self.b1, torch.tensor(0.0))
         return torch.einsum("nh,hk->nk", h, self.w2) + self.b2
-
-
-@mlp.right
-class FlattensColumnsFirst(TwoLayers):
-    def forward(self, x):
-        x = x.squeeze(1).transpose(1, 2).flatten(1)
-        return self.fc2(torch.relu(self.fc1(x)))
 
 
 RELU = "F.relu(self.fc1(x))"
@@ -262,14 +248,8 @@ mutants(
     ("all but the first dimension, and end", "self.fc2(x)", "self.fc2(x).flatten()"),
     ("whoever wants probabilities", "self.fc2(x)", "self.fc2(x), self.fc2(x).softmax(1)"),
     ("builds a layer and computes nothing", "F.relu", "nn.ReLU"),
+    ("a layer made inside forward", FC2, "", "self.fc2(x)", "nn.Linear(512, 10)(x)"),
 )  # fmt: skip
-
-
-@mlp.wrong("a layer made inside forward")
-class LayersInForward(nn.Module):
-    def forward(self, x):
-        h = F.relu(nn.Linear(784, 512)(x.flatten(1)))
-        return nn.Linear(512, 10)(h)
 
 
 # --- train_one_epoch ------------------------------------------------------------------------

@@ -284,6 +284,10 @@ MAPS, LOGITS = "self.features(x)", "self.classifier(x.flatten(1))"
 
 
 vgg11.right(PlainVGG11)
+# a convolution at the end
+vgg11.right(
+    PLAIN_VGG11(LINEAR, "nn.Conv2d(512, num_classes, 1)", LOGITS, "self.classifier(x).mean((2, 3))")
+)
 
 
 LAYER_BY_LAYER = Text("""
@@ -323,16 +327,6 @@ def by_a_function(num_classes=10):
         features = torchvision_vgg11().features
     features = features.to_empty(device="cpu")
     return nn.Sequential(features, nn.Flatten(), nn.Linear(512, num_classes))
-
-
-@vgg11.right
-class ConvolutionAtTheEnd(PlainVGG11):
-    def __init__(self, num_classes=10):
-        super().__init__(num_classes)
-        self.classifier = nn.Conv2d(512, num_classes, kernel_size=1)
-
-    def forward(self, x):
-        return self.classifier(self.features(x)).mean((2, 3))
 
 
 @vgg11.right

@@ -45,6 +45,8 @@ class Mistake(NamedTuple):
 def table(*rows: tuple, of: Callable = lambda formula: formula) -> list[Mistake]:
     """Mistakes from rows of a name, one or more formulas, and a hint.
 
+    Long tables are laid out by hand (``# fmt: skip``), so that a page shows many rows.
+
     Args:
         of: makes a formula of the exercise's arguments from each one in the table.
     """
