@@ -92,14 +92,10 @@ normalize.mistakes += table(
      "instead of doubling it."),
     ("a negative of the picture", lambda x: 1 - x / 127.5,
      "Black became 1 and white -1: the sign is turned round."),
-    ("each image by its own mean and deviation", lambda x: _standardised(x, _EACH),
-     "Every image is normalised by its own mean and deviation, so that a dark one and a bright one "
-     "look alike. The same formula is to hold for all images."),
-    ("the mean and deviation of this batch", lambda x: _standardised(x, _BATCH),
-     "Mean and deviation of the batch change with the batch. Use fixed numbers."),
-    ("the mean and deviation of each channel in this batch", lambda x: _standardised(x, _CHANNEL),
-     "The channels' mean and deviation are taken from this batch, and change with the next. Use "
-     "fixed numbers, 0.5 and 0.5."),
+    ("values standardised by what these images hold", lambda x: _standardised(x, _EACH),
+     lambda x: _standardised(x, _BATCH), lambda x: _standardised(x, _CHANNEL),
+     "An image's own mean and deviation make a dark one and a bright one look alike, and those of "
+     "a batch, or of its channels, change with the batch. Use fixed numbers, 0.5 and 0.5."),
     ("CIFAR-10's own mean and deviation",
      lambda x: (x / 255 - torch.tensor(_CIFAR_MEAN)) / torch.tensor(_CIFAR_STD),
      "Those numbers belong to CIFAR-10 and are often used. Here 0.5 and 0.5 are asked for, so that "

@@ -345,11 +345,9 @@ ensemble_predict.mistakes += table(
     ("the labels", lambda z: z.softmax(2).mean(0).argmax(1),
      "That is the decision. Return the mean probabilities, [N, K]; whoever wants labels takes the "
      "argmax of them."),
-    ("what the last model says", lambda z: z[-1].softmax(1), lambda z: z[-1],
-     "Only the last member counts: the loop overwrites the result instead of adding to it."),
-    ("what the last model says, divided by the number of models",
+    ("what the last model says alone", lambda z: z[-1].softmax(1), lambda z: z[-1],
      lambda z: z[-1].softmax(1) / len(z),
-     "The loop overwrites the sum with the last member, so the mean is of one model only."),
+     "Only the last member counts: the loop overwrites the result instead of adding to it."),
     ("what the first model says", lambda z: z[0].softmax(1), "Only the first member counts."),
     ("a mean of means", lambda z: _running(z.softmax(2)[1:], z.softmax(2)[0]),
      lambda z: _running(z.softmax(2), torch.zeros(z.shape[1:])),

@@ -88,14 +88,11 @@ conv_output_size.mistakes += table(
      "The stride does not enter: the filter moves that many pixels at a time."),
     ("the size before rounding",
      lambda n, k, stride=1, padding=0: (n - k + 2 * padding) / stride + 1, _ROUND_DOWN),
-    ("the size rounded up",
+    ("the size rounded up, or to the nearest whole number",
      lambda n, k, stride=1, padding=0: math.ceil((n - k + 2 * padding) / stride) + 1,
-     "This rounds up. A filter that would hang over the edge is not applied: round down."),
-    ("the size rounded to the nearest",
      lambda n, k, stride=1, padding=0: round((n - k + 2 * padding) / stride + 1),
      lambda n, k, stride=1, padding=0: round((n - k + 2 * padding) / stride) + 1,
-     "This rounds to the nearest whole number. A filter that would hang over the edge is never "
-     "applied, however little: round down."),
+     "A filter that would hang over the edge, however little, is not applied: round down."),
     ("the size with the 1 inside the brackets",
      lambda n, k, stride=1, padding=0: (n - k + 2 * padding + 1) // stride,
      "The 1 is inside the division. It is the filter's first place, and is added after the steps "

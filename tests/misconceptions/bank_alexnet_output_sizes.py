@@ -64,7 +64,7 @@ mutants(
     ("padding does not enter", "range(-padding, size + padding", "range(0, size"),
     ("counted once", "range(-padding", "range(0"),
     ("stride does not enter", ", stride)", ")"),
-    ("to the nearest whole number", "len(places)", f"round({STEPS}) + 1"),
+    ("over the edge, however little", "len(places)", f"round({STEPS}) + 1"),
     ('"same" padding', "len(places)", "len(range(0, size, stride))"),
     ("slide the filter by hand", "len(places)", "len(places) ** 2"),
     ("this filter fits", "if kernel_size", "if padding:\n    raise ValueError\nif kernel_size"),

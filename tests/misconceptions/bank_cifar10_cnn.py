@@ -68,7 +68,7 @@ mutants(
     ("change with the batch. use fixed", "(x - 0.5) / 0.5", "(x - x.mean()) / x.std()"),
     ("channels are still last", ".permute(0, 3, 1, 2)", ""),
     ("divide by 0.5 too", "(x - 0.5) / 0.5", "x - 0.5"),
-    ("by its own mean and deviation",
+    ("an image's own mean and deviation",
      "0.5) / 0.5", "x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)"),
     ("deal the same numbers out anew",
      "images.permute(0, 3, 1, 2)", "images.view(len(images), images.shape[3], *images.shape[1:3])"),
