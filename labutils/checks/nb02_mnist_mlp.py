@@ -3,8 +3,8 @@
 The oracles are torchvision's ``to_tensor`` (to import it costs seconds, so a test compares it with
 the dataset here), torch's own layers, and autograd with the formula of gradient descent.
 
-What is known to come out of wrong answers stands in tables of :class:`Mistake`, from which the
-misconception bank makes its answers, too.
+What is known to come out of wrong answers stands in tables, from which the misconception bank makes
+its answers, too.
 """
 
 from collections.abc import Callable
@@ -24,24 +24,9 @@ from labutils.checks.frame.ask import (
     show,
 )
 from labutils.checks.frame.exercise import Exercise
-from labutils.checks.judges.loops import (
-    BATCHES,
-    NUM_CLASSES,
-    Watched,
-    WatchedSGD,
-    expect_moves,
-    expect_trainable,
-    expect_unchanged,
-    flat,
-    gradient,
-    make_batches,
-    make_loader,
-    near,
-    recognise_number,
-    same,
-)
+from labutils.checks.judges import loops
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Mistake
+from labutils.checks.judges.values import table
 from labutils.training import models
 
 NOTEBOOK = "02_mnist_mlp"
@@ -137,100 +122,53 @@ _LAYOUT = (
     "A batch is (N, C, H, W), also with one colour: give each image a first dimension of size 1."
 )
 # What dataset[index] may be instead, of images uint8 [N, 28, 28].
-IMAGE_MISTAKES = (
-    Mistake(
-        "the image with values from 0 to 255",
-        "uint8 runs from 0 to 255: divide by 255 to get to [0, 1].",
-        (lambda images, index: images[index][None].float(),),
-    ),
-    Mistake(
-        "the image as it was handed over",
-        "Two things are missing: values in [0, 1] instead of 0 to 255, and the channel dimension "
-        "in front.",
-        (lambda images, index: images[index],),
-    ),
-    Mistake(
-        "the image without its channel dimension",
-        _LAYOUT,
-        (lambda images, index: images[index] / 255,),
-    ),
-    Mistake(
-        "the image with the channel last",
-        "PyTorch puts channels first: (1, 28, 28), not (28, 28, 1).",
-        (lambda images, index: images[index][..., None] / 255,),
-    ),
-    Mistake(
-        "the image as one row of 784 numbers",
-        "Flattening is the model's business (an MLP needs it, a CNN must not have it). Keep "
-        "(1, 28, 28).",
-        (lambda images, index: images[index].flatten() / 255,),
-    ),
-    Mistake(
-        "the image with a mean subtracted, divided by a standard deviation",
-        "That standardises the data (to [-1, 1], or with MNIST's own numbers), which is another "
-        "good idea. Here [0, 1] is asked for: divide by 255 and stop.",
-        (
-            lambda images, index: images[index][None] / 127.5 - 1,
-            lambda images, index: (images[index][None] / 255 - 0.1307) / 0.3081,
-        ),
-    ),
-    Mistake(
-        "the image divided by 256",
-        "There are 256 values, but the largest is 255: divide by 255 so that white becomes 1.",
-        (lambda images, index: images[index][None] / 256,),
-    ),
-    Mistake(
-        "the image after an integer division",
-        "`//` throws the fraction away, so that nearly every pixel is 0: use `/`.",
-        (lambda images, index: images[index][None] // 255 * 1.0,),
-    ),
-    Mistake(
-        "the image scaled by the darkest or brightest pixel at hand",
-        "The scale must not depend on the data at hand: divide by 255, the largest uint8, not by "
-        "the maximum of the image or of the dataset.",
-        (
-            lambda images, index: images[index][None] / images[index].max(),
-            lambda images, index: images[index][None] / images.max(),
-            lambda images, index: _stretched(images[index][None].float()),
-        ),
-    ),
-    Mistake(
-        "the image after a subtraction in uint8",
-        "uint8 has no negative numbers: 0 - 128 wraps around to 128. Convert to float first.",
-        (lambda images, index: (images[index][None] - 128) / 127,),
-    ),
-    Mistake(
-        "the image turned over (rows and columns swapped)",
-        "Something transposes the image: a permute or reshape too many.",
-        (lambda images, index: images[index][None].mT / 255,),
-    ),
-    Mistake(
-        "the negative of the image",
-        "Black is 0 and white is 1, as in MNIST.",
-        (lambda images, index: 1 - images[index][None] / 255,),
-    ),
-    Mistake(
-        "all images at once",
-        "dataset[index] is one image: use the index, and add the channel dimension.",
-        (lambda images, index: images[:, None] / 255, lambda images, index: images / 255),
-    ),
-    Mistake(
-        "the image divided by 255 twice",
-        "Divided by 255 in two places (in __init__ and in __getitem__, or beside ToTensor, which "
-        "does it too): once is enough.",
-        (lambda images, index: images[index][None] / 255 / 255,),
-    ),
-    Mistake(
-        "another image",
-        "Use the index that __getitem__ is given, which counts from 0: image and label share it.",
-        (
-            lambda images, index: images[0][None] / 255,
-            lambda images, index: images[index - 1][None] / 255,
-            lambda images, index: images[(index + 1) % len(images)][None] / 255,
-            lambda images, index: images[-1 - index][None] / 255,
-        ),
-    ),
-)
+IMAGE_MISTAKES = table(
+    ("the image with values from 0 to 255", lambda images, index: images[index][None].float(),
+     "uint8 runs from 0 to 255: divide by 255 to get to [0, 1]."),
+    ("the image as it was handed over", lambda images, index: images[index],
+     "Two things are missing: values in [0, 1] instead of 0 to 255, and the channel dimension in "
+     "front."),
+    ("the image without its channel dimension", lambda images, index: images[index] / 255, _LAYOUT),
+    ("the image with the channel last", lambda images, index: images[index][..., None] / 255,
+     "PyTorch puts channels first: (1, 28, 28), not (28, 28, 1)."),
+    ("the image as one row of 784 numbers", lambda images, index: images[index].flatten() / 255,
+     "Flattening is the model's business (an MLP needs it, a CNN must not have it). Keep "
+     "(1, 28, 28)."),
+    ("the image with a mean subtracted, divided by a standard deviation",
+     lambda images, index: images[index][None] / 127.5 - 1,
+     lambda images, index: (images[index][None] / 255 - 0.1307) / 0.3081,
+     "That standardises the data (to [-1, 1], or with MNIST's own numbers), which is another good "
+     "idea. Here [0, 1] is asked for: divide by 255 and stop."),
+    ("the image divided by 256", lambda images, index: images[index][None] / 256,
+     "There are 256 values, but the largest is 255: divide by 255 so that white becomes 1."),
+    ("the image after an integer division", lambda images, index: images[index][None] // 255 * 1.0,
+     "`//` throws the fraction away, so that nearly every pixel is 0: use `/`."),
+    ("the image scaled by the darkest or brightest pixel at hand",
+     lambda images, index: images[index][None] / images[index].max(),
+     lambda images, index: images[index][None] / images.max(),
+     lambda images, index: _stretched(images[index][None].float()),
+     "The scale must not depend on the data at hand: divide by 255, the largest uint8, not by the "
+     "maximum of the image or of the dataset."),
+    ("the image after a subtraction in uint8",
+     lambda images, index: (images[index][None] - 128) / 127,
+     "uint8 has no negative numbers: 0 - 128 wraps around to 128. Convert to float first."),
+    ("the image turned over (rows and columns swapped)",
+     lambda images, index: images[index][None].mT / 255,
+     "Something transposes the image: a permute or reshape too many."),
+    ("the negative of the image", lambda images, index: 1 - images[index][None] / 255,
+     "Black is 0 and white is 1, as in MNIST."),
+    ("all images at once", lambda images, index: images[:, None] / 255,
+     lambda images, index: images / 255,
+     "dataset[index] is one image: use the index, and add the channel dimension."),
+    ("the image divided by 255 twice", lambda images, index: images[index][None] / 255 / 255,
+     "Divided by 255 in two places (in __init__ and in __getitem__, or beside ToTensor, which does "
+     "it too): once is enough."),
+    ("another image", lambda images, index: images[0][None] / 255,
+     lambda images, index: images[index - 1][None] / 255,
+     lambda images, index: images[(index + 1) % len(images)][None] / 255,
+     lambda images, index: images[-1 - index][None] / 255,
+     "Use the index that __getitem__ is given, which counts from 0: image and label share it."),
+)  # fmt: skip
 
 
 def _stretched(x: Tensor) -> Tensor:
@@ -332,16 +270,16 @@ def oracle_train_one_epoch(model, loader, loss_fn, optimizer) -> float:
 
 def examine_train_one_epoch(answer: Callable) -> str | None:
     """Watch the calls, the gradient at each step, the weights after it, and the mean loss."""
-    model, lr = Watched(), 1e-4
+    model, lr = loops.Watched(), 1e-4
     model.eval()  # as accuracy leaves it
-    optimizer = WatchedSGD(model, lr)
+    optimizer = loops.WatchedSGD(model, lr)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)  # left by an earlier call
     # Not the cross-entropy that everybody knows by heart: loss_fn must be used.
     loss_fn = nn.CrossEntropyLoss(label_smoothing=0.2)
-    images, labels = make_batches()
+    images, labels = loops.make_batches()
     before = [p.detach().clone() for p in model.parameters()]
-    loader = make_loader(images, labels)
+    loader = loops.make_loader(images, labels)
     hint = (
         "The images go into the model; what comes out goes into loss_fn first, the labels second; "
         "and the loss that comes out is propagated backwards."
@@ -358,13 +296,13 @@ def examine_train_one_epoch(answer: Callable) -> str | None:
     _examine_training(model)
     moved = any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     _examine_number_of_steps(len(optimizer.gradients), len(model.calls), moved)
-    batches = list(make_loader(images, labels))
+    batches = list(loops.make_loader(images, labels))
     losses = _examine_steps(optimizer, batches, loss_fn)
     _examine_weights(model, optimizer, before, lr)
     _examine_mean_loss(got, losses)
-    expect_trainable(model, "train_one_epoch")
-    expect_unchanged(loader, images, labels, "train_one_epoch")
-    expect_moves(
+    loops.expect_trainable(model, "train_one_epoch")
+    loops.expect_unchanged(loader, images, labels, "train_one_epoch")
+    loops.expect_moves(
         answer, images, labels,
         lambda model: loss_fn, lambda model: torch.optim.SGD(model.parameters(), lr=lr),
     )  # fmt: skip
@@ -376,7 +314,7 @@ def examine_train_one_epoch(answer: Callable) -> str | None:
     return None
 
 
-def _examine_training(model: Watched) -> None:
+def _examine_training(model: loops.Watched) -> None:
     if not model.calls:
         raise Wrong(
             "train_one_epoch never called the model.",
@@ -391,7 +329,7 @@ def _examine_training(model: Watched) -> None:
 
 
 def _examine_number_of_steps(steps: int, calls: int, moved: bool) -> None:
-    n = len(BATCHES)
+    n = len(loops.BATCHES)
     if steps == n:
         return
     seen = f"{n} batches made {steps} update{'' if steps == 1 else 's'} of the weights"
@@ -414,13 +352,13 @@ def _examine_number_of_steps(steps: int, calls: int, moved: bool) -> None:
     raise Wrong(f"{seen}; expected {n} updates, one per batch.", hint)
 
 
-def _examine_steps(optimizer: WatchedSGD, batches: list, loss_fn: Callable) -> list[float]:
+def _examine_steps(optimizer: loops.WatchedSGD, batches: list, loss_fn: Callable) -> list[float]:
     """Was the gradient at each step that of its batch alone? Return the batches' losses."""
-    got = [flat(gradients) for gradients in optimizer.gradients]
+    got = [loops.flat(gradients) for gradients in optimizer.gradients]
     pairs = zip(optimizer.weights, batches, strict=True)
-    losses, right = zip(*(gradient(*pair, loss_fn) for pair in pairs), strict=True)
+    losses, right = zip(*(loops.gradient(*pair, loss_fn) for pair in pairs), strict=True)
     for i, (mine, its) in enumerate(zip(got, right, strict=True)):
-        if not near(mine, its):
+        if not loops.near(mine, its):
             raise Wrong(
                 f"At update {i + 1} the gradient had length {show(mine.norm().item(), 3)}; expected"
                 f" {show(its.norm().item(), 3)}, that of the loss of batch {i + 1} alone.",
@@ -430,60 +368,60 @@ def _examine_steps(optimizer: WatchedSGD, batches: list, loss_fn: Callable) -> l
 
 
 def _why_gradient(i: int, got: list[Tensor], right: list[Tensor], weights, batch) -> str:
-    mine, its = got[i], right[i]
-    if mine.count_nonzero() == 0:
-        return (
-            "There was no gradient when the optimizer stepped. The order in each batch: clear the "
-            "old gradients, forward, loss, backward, step. Clearing after backward, or stepping "
-            "before it, moves nothing."
-        )
-    if i == 0 and near(mine, its + 1):  # the ones that lay there before the call
-        if near(got[1], mine + right[1]):
-            return (
-                "backward adds to the gradients that are there. They are never cleared, so every "
-                "step goes along the sum of all batches so far: call zero_grad for each batch."
-            )
-        return (
-            "Gradients of an earlier call entered the first step: zero_grad comes too late, at the "
-            "end of each batch. Clear before backward, then nothing old is left."
-        )
-    if i > 0 and near(mine, got[i - 1] + its):
-        return (
-            "The gradients are cleared once for the epoch, but backward adds to them at each batch:"
-            " zero_grad belongs inside the loop."
-        )
+    """The first explanation that holds of the gradient ``got[i]``."""
+    mine, its, near = got[i], right[i], loops.near
     factor, largest = float(mine @ its / (its @ its)), float(mine.abs().max())
-    if near(mine, len(batch[1]) * its):
-        return (
-            "The gradient is multiplied by the batch size. loss_fn already gives the mean of the "
-            "batch: use the product for the sum you report, not for backward."
-        )
-    if near(mine, factor * its) or near(mine, its.clamp(-largest, largest)):
-        return (
-            "The gradient was clipped, or the loss scaled, before the step. Plain training does "
-            "neither."
-        )
-    if near(mine, gradient(weights, batch, F.cross_entropy)[1]):
-        return "You call a loss of your own choice: use loss_fn, the argument."
-    for loss in (F.cross_entropy, nn.CrossEntropyLoss(label_smoothing=0.2)):
-        if near(mine, gradient(weights, batch, lambda z, y, loss=loss: loss(z.softmax(1), y))[1]):
-            return "A softmax stands between model and loss_fn, which takes the logits as they are."
+    stale = i == 0 and near(mine, its + 1)  # the ones that lay there before the call
+
+    def of(loss: Callable) -> Tensor:
+        return loops.gradient(weights, batch, loss)[1]
+
+    def of_softmax(smoothing: float) -> Tensor:
+        return of(lambda z, y: F.cross_entropy(z.softmax(1), y, label_smoothing=smoothing))
+
+    for holds, hint in (
+        (mine.count_nonzero() == 0,
+         "There was no gradient when the optimizer stepped. The order in each batch: clear the old "
+         "gradients, forward, loss, backward, step. Clearing after backward, or stepping before "
+         "it, moves nothing."),
+        (stale and near(got[1], mine + right[1]),
+         "backward adds to the gradients that are there. They are never cleared, so every step "
+         "goes along the sum of all batches so far: call zero_grad for each batch."),
+        (stale,
+         "Gradients of an earlier call entered the first step: zero_grad comes too late, at the "
+         "end of each batch. Clear before backward, then nothing old is left."),
+        (i > 0 and near(mine, got[i - 1] + its),
+         "The gradients are cleared once for the epoch, but backward adds to them at each batch: "
+         "zero_grad belongs inside the loop."),
+        (near(mine, len(batch[1]) * its),
+         "The gradient is multiplied by the batch size. loss_fn already gives the mean of the "
+         "batch: use the product for the sum you report, not for backward."),
+        (near(mine, factor * its) or near(mine, its.clamp(-largest, largest)),
+         "The gradient was clipped, or the loss scaled, before the step. Plain training does "
+         "neither."),
+        (near(mine, of(F.cross_entropy)),
+         "You call a loss of your own choice: use loss_fn, the argument."),
+        (near(mine, of_softmax(0.0)) or near(mine, of_softmax(0.2)),
+         "A softmax stands between model and loss_fn, which takes the logits as they are."),
+    ):  # fmt: skip
+        if holds:
+            return hint
     return (
         "What is propagated backwards is not loss_fn(outputs, labels) of this batch alone: look at "
         "what enters the loss, and what happens between backward and step."
     )
 
 
-def _examine_weights(model, optimizer: WatchedSGD, before: list[Tensor], lr: float) -> None:
+def _examine_weights(model, optimizer: loops.WatchedSGD, before: list[Tensor], lr: float) -> None:
     """The formula of gradient descent leads to the same weights, with the same learning rate."""
-    weights = flat(before) - lr * sum(map(flat, optimizer.gradients))
-    if not close(flat(model.parameters()), weights, rtol=1e-5, atol=1e-7):
+    weights = loops.flat(before) - lr * sum(map(loops.flat, optimizer.gradients))
+    if not close(loops.flat(model.parameters()), weights, rtol=1e-5, atol=1e-7):
         raise Wrong(
             "The gradients are right, but after the epoch the weights are not where gradient "
             "descent leads.",
             "Only the optimizer moves the weights: something else changes them, or its rate.",
         )
-    settings, fresh = optimizer.param_groups[0], WatchedSGD(model, lr).param_groups[0]
+    settings, fresh = optimizer.param_groups[0], loops.WatchedSGD(model, lr).param_groups[0]
     changed = [name for name in fresh if name != "params" and settings[name] != fresh[name]]
     if changed:
         raise Wrong(
@@ -492,52 +430,36 @@ def _examine_weights(model, optimizer: WatchedSGD, before: list[Tensor], lr: flo
         )
 
 
-# What else becomes of the batches' mean losses and their sizes.
-MEAN_LOSS_MISTAKES = (
-    Mistake(
-        "made of the batches' means, not weighed by the batches' sizes",
-        "loss_fn gives the mean of a batch, and the last is short: multiply each batch's mean loss "
-        "with its own size, add up, and divide by the number of samples.",
-        (
-            lambda losses, sizes: sum(losses) / len(losses),
-            lambda losses, sizes: sum(losses),
-            lambda losses, sizes: sum(losses) / sum(sizes),
-            lambda losses, sizes: sum(losses) * sizes[0] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the sum over all samples, not divided by their number",
-        "Divide by the number of samples that came, len(loader.dataset) or counted: not by the "
-        "number of batches, and the last batch is short.",
-        (
-            lambda losses, sizes: _total(losses, sizes),
-            lambda losses, sizes: _total(losses, sizes) / len(losses),
-            lambda losses, sizes: _total(losses, sizes) / (len(losses) * sizes[0]),
-        ),
-    ),
-    Mistake(
-        "the loss of a single batch",
-        "Add the losses up over all batches: after the loop `loss` is the last batch's. Or is the "
-        "sum set back to 0 in every round, or = written for +=?",
-        (
-            lambda losses, sizes: losses[0],
-            lambda losses, sizes: losses[-1],
-            lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the mean loss, rounded",
-        "Return all digits, and round where you print: small steps of the loss count too.",
-        tuple(
-            lambda losses, sizes, digits=digits: round(_total(losses, sizes) / sum(sizes), digits)
-            for digits in range(5)
-        ),
-    ),
-)
-
-
 def _total(losses, sizes) -> float:
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+
+
+def _rounded(formula: Callable, *digits: int) -> list[Callable]:
+    return [lambda *args, d=d: round(formula(*args), d) for d in digits]
+
+
+# What else becomes of the batches' mean losses and their sizes.
+MEAN_LOSS_MISTAKES = table(
+    ("made of the batches' means, not weighed by the batches' sizes",
+     lambda losses, sizes: sum(losses) / len(losses), lambda losses, sizes: sum(losses),
+     lambda losses, sizes: sum(losses) / sum(sizes),
+     lambda losses, sizes: sum(losses) * sizes[0] / sum(sizes),
+     "loss_fn gives the mean of a batch, and the last is short: multiply each batch's mean loss "
+     "with its own size, add up, and divide by the number of samples."),
+    ("the sum over all samples, not divided by their number",
+     lambda losses, sizes: _total(losses, sizes),
+     lambda losses, sizes: _total(losses, sizes) / len(losses),
+     lambda losses, sizes: _total(losses, sizes) / (len(losses) * sizes[0]),
+     "Divide by the number of samples that came, len(loader.dataset) or counted: not by the number "
+     "of batches, and the last batch is short."),
+    ("the loss of a single batch", lambda losses, sizes: losses[0],
+     lambda losses, sizes: losses[-1], lambda losses, sizes: losses[-1] * sizes[-1] / sum(sizes),
+     "Add the losses up over all batches: after the loop `loss` is the last batch's. Or is the sum "
+     "set back to 0 in every round, or = written for +=?"),
+    ("the mean loss, rounded",
+     *_rounded(lambda losses, sizes: _total(losses, sizes) / sum(sizes), 0, 1, 2, 3, 4),
+     "Return all digits, and round where you print: small steps of the loss count too."),
+)  # fmt: skip
 
 
 def _examine_mean_loss(got, losses: list[float]) -> None:
@@ -547,10 +469,10 @@ def _examine_mean_loss(got, losses: list[float]) -> None:
             f"{what} is {describe(got)}; expected one number.",
             "Return the mean loss alone: one float, no list and no pair.",
         )
-    value, expected = expect_number(got, what), _total(losses, BATCHES) / sum(BATCHES)
+    value, expected = expect_number(got, what), _total(losses, loops.BATCHES) / sum(loops.BATCHES)
     seen = f"{what} is {show(value)}; expected {show(expected)}, the mean loss per sample"
-    recognise_number(value, expected, seen, MEAN_LOSS_MISTAKES, losses, BATCHES)
-    if not same(value, expected):
+    loops.recognise_number(value, expected, seen, MEAN_LOSS_MISTAKES, losses, loops.BATCHES)
+    if not loops.same(value, expected):
         raise Wrong(
             f"{seen}.",
             "Weigh each batch's loss, as it was before the update, with the batch's size; add up; "
@@ -576,41 +498,41 @@ def oracle_accuracy(model, loader) -> float:
 
 def examine_accuracy(answer: Callable) -> None:
     """Known predictions in one square batch, then in batches of 4, 4 and 3; mode and graph."""
-    model = Watched().train()  # as training leaves it
-    images, _ = make_batches()
+    model = loops.Watched().train()  # as training leaves it
+    images, _ = loops.make_batches()
     with torch.no_grad():
         logits = F.linear(images.flatten(1), model.linear.weight, model.linear.bias)
     best = logits.argmax(1)
 
     # As many samples as classes: there a maximum over the wrong dimension raises no error.
-    square, labels = images[:NUM_CLASSES], best[:NUM_CLASSES].clone()
+    square, labels = images[: loops.NUM_CLASSES], best[: loops.NUM_CLASSES].clone()
     labels[[1, 4, 7]] += 1
-    labels %= NUM_CLASSES
-    loader = make_loader(square, labels, NUM_CLASSES)
+    labels %= loops.NUM_CLASSES
+    loader = loops.make_loader(square, labels, loops.NUM_CLASSES)
     in_one = _ask_accuracy(answer, model, loader)
     _examine_evaluation(model)
-    expect_unchanged(loader, square, labels, "accuracy")
+    loops.expect_unchanged(loader, square, labels, "accuracy")
     case = f"accuracy gave {show(in_one)}; expected 0.7 (7 of 10 right, in one batch)"
-    recognise_number(in_one, 0.7, case, SHAPE_MISTAKES, logits[:NUM_CLASSES], labels)
+    loops.recognise_number(in_one, 0.7, case, SHAPE_MISTAKES, logits[: loops.NUM_CLASSES], labels)
 
     labels = best.clone()
     labels[[1, 4, 5, 6, 10]] += 1
-    labels %= NUM_CLASSES
+    labels %= loops.NUM_CLASSES
     right, expected = (3, 1, 2), 6 / 11
     with torch.no_grad():
-        in_three = _ask_accuracy(answer, model, make_loader(images, labels))
+        in_three = _ask_accuracy(answer, model, loops.make_loader(images, labels))
     seen = (
         f"accuracy gave {show(in_three)}; expected {show(expected)} "
         "(3 of 4, 1 of 4 and 2 of 3 right, so 6 of 11)"
     )
-    recognise_number(in_three, expected, seen, ACCURACY_MISTAKES, right, BATCHES)
-    if not (same(in_three, expected) and same(in_one, 0.7)):
+    loops.recognise_number(in_three, expected, seen, ACCURACY_MISTAKES, right, loops.BATCHES)
+    if not (loops.same(in_three, expected) and loops.same(in_one, 0.7)):
         raise Wrong(
-            f"{case if same(in_three, expected) else seen}.",
+            f"{case if loops.same(in_three, expected) else seen}.",
             "Count the samples whose largest logit stands at their label, and divide by the number "
             "of samples.",
         )
-    expect_moves(answer, images, labels)
+    loops.expect_moves(answer, images, labels)
 
 
 def _ask_accuracy(answer: Callable, model: nn.Module, loader: DataLoader) -> float:
@@ -624,7 +546,7 @@ def _ask_accuracy(answer: Callable, model: nn.Module, loader: DataLoader) -> flo
     )
 
 
-def _examine_evaluation(model: Watched) -> None:
+def _examine_evaluation(model: loops.Watched) -> None:
     if not model.calls:
         return  # the copy was called, or nothing: the value tells
     if any(call.training for call in model.calls):
@@ -632,7 +554,7 @@ def _examine_evaluation(model: Watched) -> None:
             "The model was in training mode while it was tested; expected evaluation mode.",
             "model.eval() switches dropout off and lets batch norm use what it has learned.",
         )
-    expect_trainable(model, "accuracy")
+    loops.expect_trainable(model, "accuracy")
     if any(call.graph for call in model.calls):
         raise Wrong(
             "The model's outputs carried a graph for gradients; expected none.",
@@ -642,92 +564,45 @@ def _examine_evaluation(model: Watched) -> None:
 
 
 # What else comes out of one batch of as many samples as classes.
-SHAPE_MISTAKES = (
-    Mistake(
-        "the share for a maximum over the batch (dim=0)",
-        "argmax ran over the samples. The likeliest class of each sample is wanted: dim=1.",
-        (lambda logits, labels: (logits.argmax(0) == labels).double().mean().item(),),
-    ),
-    Mistake(
-        "every prediction compared with every label",
-        "(N, 1) against (N,) is broadcast to N×N comparisons: bring both to shape (N,).",
-        (
-            lambda logits, labels: (
-                (logits.argmax(1, keepdim=True) == labels).sum().item() / len(labels)
-            ),
-        ),
-    ),
-)
+SHAPE_MISTAKES = table(
+    ("the share for a maximum over the batch (dim=0)",
+     lambda logits, labels: (logits.argmax(0) == labels).double().mean().item(),
+     "argmax ran over the samples. The likeliest class of each sample is wanted: dim=1."),
+    ("every prediction compared with every label",
+     lambda logits, labels: (logits.argmax(1, keepdim=True) == labels).sum().item() / len(labels),
+     "(N, 1) against (N,) is broadcast to N×N comparisons: bring both to shape (N,)."),
+)  # fmt: skip
 # What else becomes of the numbers of right predictions in each batch and of the batches' sizes.
-ACCURACY_MISTAKES = (
-    Mistake(
-        "a percentage",
-        "A fraction between 0 and 1 is asked for; percent is a matter of printing.",
-        (
-            lambda right, sizes: 100 * sum(right) / sum(sizes),
-            lambda right, sizes: 100 * sum(right) // sum(sizes),
-            *(
-                lambda right, sizes, digits=digits: round(100 * sum(right) / sum(sizes), digits)
-                for digits in range(3)
-            ),
-        ),
-    ),
-    Mistake(
-        "the share of wrong predictions",
-        "That is the error rate: count what is equal, not what differs.",
-        (lambda right, sizes: 1 - sum(right) / sum(sizes),),
-    ),
-    Mistake(
-        "zero",
-        "Nothing counts as right: an integer division (//) rounds down to 0, and max gives values "
-        "first and their indices second.",
-        (lambda right, sizes: sum(right) // sum(sizes),),
-    ),
-    Mistake(
-        "the mean of the batches' accuracies",
-        "The last batch is short and must weigh less: count the right ones of all batches, and "
-        "divide once by the number of samples.",
-        (lambda right, sizes: sum(r / n for r, n in zip(right, sizes, strict=True)) / len(sizes),),
-    ),
-    Mistake(
-        "the number of right predictions, not divided by that of the samples",
-        "Divide by the number of samples that really came: len(loader) counts batches, and the "
-        "last is short.",
-        (
-            lambda right, sizes: sum(right),
-            lambda right, sizes: sum(right) / len(sizes),
-            lambda right, sizes: sum(right) / (len(sizes) * sizes[0]),
-        ),
-    ),
-    Mistake(
-        "the share of the first batch's right ones",
-        "It stops after the first batch: a return inside the loop ends it at once.",
-        (
-            lambda right, sizes: right[0] / sizes[0],
-            lambda right, sizes: right[0] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the share of the last batch's right ones",
-        "The count starts anew in every round: write += and set it to 0 before the loop.",
-        (
-            lambda right, sizes: right[-1] / sizes[-1],
-            lambda right, sizes: right[-1] / sum(sizes),
-        ),
-    ),
-    Mistake(
-        "the accuracy, rounded",
-        "Do not round: accuracies that are compared need all their digits. Rounding is a matter of "
-        "printing.",
-        (
-            lambda right, sizes: 100 * sum(right) // sum(sizes) / 100,
-            *(
-                lambda right, sizes, digits=digits: round(sum(right) / sum(sizes), digits)
-                for digits in (2, 3, 4)
-            ),
-        ),
-    ),
-)
+ACCURACY_MISTAKES = table(
+    ("a percentage", lambda right, sizes: 100 * sum(right) / sum(sizes),
+     lambda right, sizes: 100 * sum(right) // sum(sizes),
+     *_rounded(lambda right, sizes: 100 * sum(right) / sum(sizes), 0, 1, 2),
+     "A fraction between 0 and 1 is asked for; percent is a matter of printing."),
+    ("the share of wrong predictions", lambda right, sizes: 1 - sum(right) / sum(sizes),
+     "That is the error rate: count what is equal, not what differs."),
+    ("zero", lambda right, sizes: sum(right) // sum(sizes),
+     "Nothing counts as right: an integer division (//) rounds down to 0, and max gives values "
+     "first and their indices second."),
+    ("the mean of the batches' accuracies",
+     lambda right, sizes: sum(r / n for r, n in zip(right, sizes, strict=True)) / len(sizes),
+     "The last batch is short and must weigh less: count the right ones of all batches, and divide "
+     "once by the number of samples."),
+    ("the number of right predictions, not divided by that of the samples",
+     lambda right, sizes: sum(right), lambda right, sizes: sum(right) / len(sizes),
+     lambda right, sizes: sum(right) / (len(sizes) * sizes[0]),
+     "Divide by the number of samples that really came: len(loader) counts batches, and the last "
+     "is short."),
+    ("the share of the first batch's right ones", lambda right, sizes: right[0] / sizes[0],
+     lambda right, sizes: right[0] / sum(sizes),
+     "It stops after the first batch: a return inside the loop ends it at once."),
+    ("the share of the last batch's right ones", lambda right, sizes: right[-1] / sizes[-1],
+     lambda right, sizes: right[-1] / sum(sizes),
+     "The count starts anew in every round: write += and set it to 0 before the loop."),
+    ("the accuracy, rounded", lambda right, sizes: 100 * sum(right) // sum(sizes) / 100,
+     *_rounded(lambda right, sizes: sum(right) / sum(sizes), 2, 3, 4),
+     "Do not round: accuracies that are compared need all their digits. Rounding is a matter of "
+     "printing."),
+)  # fmt: skip
 
 
 EXERCISES = [

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Values
+from labutils.checks.judges.values import Values, table
 from labutils.training import models
 
 NOTEBOOK = "03_cifar10_cnn"
@@ -65,145 +65,73 @@ def _right(x: Tensor) -> Tensor:
 
 _BATCH, _EACH, _CHANNEL, _PLANE = (0, 1, 2, 3), (1, 2, 3), (0, 1, 2), (1, 2)
 _CIFAR_MEAN, _CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-_SCALES = (
-    (
-        "values from 0 to 1",
-        "Dividing by 255 gives 0 to 1. Stretch it to -1 to 1: subtract the mean 0.5, divide by "
-        "0.5.",
-        lambda x: x / 255,
-    ),
-    (
-        "values from -0.5 to 0.5",
-        "After subtracting 0.5 the range is one wide; divide by 0.5 too, so that it is two.",
-        lambda x: x / 255 - 0.5,
-    ),
-    (
-        "0.5 subtracted from values up to 255",
-        "Mean and standard deviation 0.5 are meant for values from 0 to 1: divide by 255 first.",
-        lambda x: (x - 0.5) / 0.5,
-    ),
-    (
-        "the values as they were",
-        "The values were not scaled: 255 must become 1.",
-        lambda x: x.float(),
-    ),
-    (
-        "values from 0 to 2",
-        "The range is two wide, as it should be, but begins at 0: subtract 1.",
-        lambda x: x / 127.5,
-    ),
-    (
-        "a division by 128",
-        "The largest byte is 255, not 256: half of it is 127.5.",
-        lambda x: x / 128 - 1,
-    ),
-    (
-        "values from -1 to 0",
-        "A division goes before a subtraction, so this is x/255 - (0.5/0.5): the difference needs "
-        "brackets, (x/255 - 0.5) / 0.5.",
-        lambda x: x / 255 - 0.5 / 0.5,
-    ),
-    (
-        "values from -0.25 to 0.25",
-        "After subtracting 0.5, divide by the deviation 0.5; multiplying by it halves the range "
-        "instead of doubling it.",
-        lambda x: (x / 255 - 0.5) * 0.5,
-    ),
-    (
-        "a negative of the picture",
-        "Black became 1 and white -1: the sign is turned round.",
-        lambda x: 1 - x / 127.5,
-    ),
-    (
-        "each image by its own mean and deviation",
-        "Every image is normalised by its own mean and deviation, so that a dark one and a bright "
-        "one look alike. The same formula is to hold for all images.",
-        lambda x: _standardised(x, _EACH),
-    ),
-    (
-        "the mean and deviation of this batch",
-        "Mean and deviation of the batch change with the batch. Use fixed numbers.",
-        lambda x: _standardised(x, _BATCH),
-    ),
-    (
-        "the mean and deviation of each channel in this batch",
-        "The channels' mean and deviation are taken from this batch, and change with the next. Use "
-        "fixed numbers, 0.5 and 0.5.",
-        lambda x: _standardised(x, _CHANNEL),
-    ),
-    (
-        "CIFAR-10's own mean and deviation",
-        "Those numbers belong to CIFAR-10 and are often used. Here 0.5 and 0.5 are asked for, so "
-        "that the range is from -1 to 1.",
-        lambda x: (x / 255 - torch.tensor(_CIFAR_MEAN)) / torch.tensor(_CIFAR_STD),
-    ),
-    (
-        "a range fixed by the least and the largest value at hand",
-        "The darkest pixel here need not be 0, nor the brightest 255, and another batch has others:"
-        " use the fixed numbers 0 and 255, not what this batch happens to hold.",
-        lambda x: 2 * _stretched(x, _BATCH) - 1,
-        lambda x: 2 * _stretched(x, _EACH) - 1,
-        lambda x: 2 * _stretched(x, _CHANNEL) - 1,
-        lambda x: 2 * _stretched(x, _PLANE) - 1,
-        lambda x: _stretched(x, _BATCH),
-        lambda x: x / x.max() * 2 - 1,
-    ),
-    (
-        "bytes that wrapped round",
-        "Computing in uint8 wraps round at 256: 2 · 200 is 144 there, and 100 - 127 is 229. "
-        "Convert to float32 first.",
-        lambda x: (x * 2 - 255) / 255,
-        lambda x: (x - 127) / 128,
-        lambda x: (x - 128) / 128,
-        lambda x: x // 255 * 2.0 - 1,
-    ),
-)
-_LAYOUTS = (
-    (
-        "still N, H, W, C",
-        "The channels are still last. permute moves a dimension to another place: PyTorch's order "
-        "is N, C, H, W.",
-        lambda x: x,
-    ),
-    (
-        "a reshape, which scrambles the picture",
-        "reshape and view deal the same numbers out anew, row by row, and mix colours with places. "
-        "To reorder dimensions use permute; show one image and see.",
-        lambda x: x.reshape(x.shape[0], x.shape[3], *x.shape[1:3]),
-    ),
-    (
-        "height and width swapped",
-        "The picture lies on its side: permute(0, 3, 2, 1) swaps height and width too; keep H "
-        "before W.",
-        lambda x: x.permute(0, 3, 2, 1),
-    ),
-    (
-        "C, N, H, W",
-        "The batch comes first and the channels second; here it is the other way round.",
-        lambda x: x.permute(3, 0, 1, 2),
-    ),
-)
 
 
 def _both(scale: Callable, move: Callable = lambda x: x.permute(0, 3, 1, 2)) -> Callable:
     return lambda images: move(scale(images))
 
 
-for _name, _hint, *_scales in _SCALES:
-    normalize.mistake(_name, _hint, *map(_both, _scales))
-for _name, _hint, _move in _LAYOUTS:
+normalize.mistakes += table(
+    ("values from 0 to 1", lambda x: x / 255,
+     "Dividing by 255 gives 0 to 1. Stretch it to -1 to 1: subtract the mean 0.5, divide by 0.5."),
+    ("values from -0.5 to 0.5", lambda x: x / 255 - 0.5,
+     "After subtracting 0.5 the range is one wide; divide by 0.5 too, so that it is two."),
+    ("0.5 subtracted from values up to 255", lambda x: (x - 0.5) / 0.5,
+     "Mean and standard deviation 0.5 are meant for values from 0 to 1: divide by 255 first."),
+    ("the values as they were", lambda x: x.float(),
+     "The values were not scaled: 255 must become 1."),
+    ("values from 0 to 2", lambda x: x / 127.5,
+     "The range is two wide, as it should be, but begins at 0: subtract 1."),
+    ("a division by 128", lambda x: x / 128 - 1,
+     "The largest byte is 255, not 256: half of it is 127.5."),
+    ("values from -1 to 0", lambda x: x / 255 - 0.5 / 0.5,
+     "A division goes before a subtraction, so this is x/255 - (0.5/0.5): the difference needs "
+     "brackets, (x/255 - 0.5) / 0.5."),
+    ("values from -0.25 to 0.25", lambda x: (x / 255 - 0.5) * 0.5,
+     "After subtracting 0.5, divide by the deviation 0.5; multiplying by it halves the range "
+     "instead of doubling it."),
+    ("a negative of the picture", lambda x: 1 - x / 127.5,
+     "Black became 1 and white -1: the sign is turned round."),
+    ("values standardised by what these images hold", lambda x: _standardised(x, _EACH),
+     lambda x: _standardised(x, _BATCH), lambda x: _standardised(x, _CHANNEL),
+     "An image's own mean and deviation make a dark one and a bright one look alike, and those of "
+     "a batch, or of its channels, change with the batch. Use fixed numbers, 0.5 and 0.5."),
+    ("CIFAR-10's own mean and deviation",
+     lambda x: (x / 255 - torch.tensor(_CIFAR_MEAN)) / torch.tensor(_CIFAR_STD),
+     "Those numbers belong to CIFAR-10 and are often used. Here 0.5 and 0.5 are asked for, so that "
+     "the range is from -1 to 1."),
+    ("a range fixed by the least and the largest value at hand",
+     lambda x: 2 * _stretched(x, _BATCH) - 1, lambda x: 2 * _stretched(x, _EACH) - 1,
+     lambda x: 2 * _stretched(x, _CHANNEL) - 1, lambda x: 2 * _stretched(x, _PLANE) - 1,
+     lambda x: _stretched(x, _BATCH), lambda x: x / x.max() * 2 - 1,
+     "The darkest pixel here need not be 0, nor the brightest 255, and another batch has others: "
+     "use the fixed numbers 0 and 255, not what this batch happens to hold."),
+    ("bytes that wrapped round", lambda x: (x * 2 - 255) / 255, lambda x: (x - 127) / 128,
+     lambda x: (x - 128) / 128, lambda x: x // 255 * 2.0 - 1,
+     "Computing in uint8 wraps round at 256: 2 · 200 is 144 there, and 100 - 127 is 229. Convert "
+     "to float32 first."),
+    ("a picture of whole numbers", lambda x: _right(x).to(torch.uint8),
+     "uint8 knows no fractions and nothing below 0: make float32 of the images first, then "
+     "compute, and leave them so."),
+    ("the right picture in half precision", lambda x: _right(x).half(),
+     "Half precision keeps three digits. Images for a network are float32: convert with .float()."),
+    of=_both,
+)  # fmt: skip
+for _name, _hint, (_move,) in table(
+    ("still N, H, W, C", lambda x: x,
+     "The channels are still last. permute moves a dimension to another place: PyTorch's order is "
+     "N, C, H, W."),
+    ("a reshape, which scrambles the picture",
+     lambda x: x.reshape(x.shape[0], x.shape[3], *x.shape[1:3]),
+     "reshape and view deal the same numbers out anew, row by row, and mix colours with places. To "
+     "reorder dimensions use permute; show one image and see."),
+    ("height and width swapped", lambda x: x.permute(0, 3, 2, 1),
+     "The picture lies on its side: permute(0, 3, 2, 1) swaps height and width too; keep H before "
+     "W."),
+    ("C, N, H, W", lambda x: x.permute(3, 0, 1, 2),
+     "The batch comes first and the channels second; here it is the other way round."),
+):  # fmt: skip
     normalize.mistake(_name, _hint, _both(_right, _move), _both(lambda x: x / 255, _move))
-normalize.mistake(
-    "a picture of whole numbers",
-    "uint8 knows no fractions and nothing below 0: make float32 of the images first, then "
-    "compute, and leave them so.",
-    _both(lambda x: _right(x).to(torch.uint8)),
-)
-normalize.mistake(
-    "the right picture in half precision",
-    "Half precision keeps three digits. Images for a network are float32: convert with .float().",
-    _both(lambda x: _right(x).half()),
-)
 
 # --- convolve -------------------------------------------------------------------------------
 
@@ -257,108 +185,79 @@ def _windows(image: Tensor, kernel: Tensor) -> Tensor:
     return image.unfold(0, kernel.shape[0], 1).unfold(1, kernel.shape[1], 1)
 
 
-convolve.mistake(
-    "a convolution with the kernel turned round",
-    "That is the convolution of mathematics, which flips the kernel. Networks lay it on the image "
-    "as it is, without a flip: entry (0, 0) on the window's upper left corner.",
-    lambda image, kernel: oracle_convolve(image, kernel.flip(0, 1)),
-    lambda image, kernel: oracle_convolve(image, kernel.flip(0)),
-    lambda image, kernel: oracle_convolve(image, kernel.flip(1)),
-)
-convolve.mistake(
-    "an output with rows and columns swapped",
-    "The first index counts rows (H and k), the second columns (W and l), in image, kernel and "
-    "output alike: somewhere the two are swapped.",
-    lambda image, kernel: oracle_convolve(image, kernel).T,
-    lambda image, kernel: oracle_convolve(image, kernel.T),
-    lambda image, kernel: oracle_convolve(image.T, kernel),
-    lambda image, kernel: oracle_convolve(image.T, kernel.T).T.contiguous().T,
-)
-convolve.mistake(
-    "an output of the input's size",
-    "No padding is asked for: the window stays inside the image, and the output is smaller than "
-    "the input by k - 1 rows and l - 1 columns.",
-    lambda image, kernel: oracle_convolve(_padded(image, kernel, 0), kernel),
-    lambda image, kernel: oracle_convolve(_padded(image, kernel, 1), kernel),
-    lambda image, kernel: _padded(oracle_convolve(image, kernel), kernel, 0),
-)
-convolve.mistake(
-    "an output that is one row or column short",
-    "The last window is left out: it starts at row H - k, and range(H - k) ends one before. "
-    "There are H - k + 1 places, and W - l + 1.",
-    lambda image, kernel: oracle_convolve(image, kernel)[:-1, :-1],
-    lambda image, kernel: oracle_convolve(image, kernel)[:-1],
-    lambda image, kernel: oracle_convolve(image, kernel)[:, :-1],
-    lambda image, kernel: F.pad(oracle_convolve(image, kernel)[:-1, :-1], (0, 1, 0, 1)),
-)
-convolve.mistake(
-    "the sum of the pixels in each window",
-    "The kernel's entries are the weights: multiply each pixel of the window by its own, and add "
-    "up then.",
-    lambda image, kernel: _windows(image, kernel).sum((2, 3)),
-)
-convolve.mistake(
-    "the mean of the products",
-    "The products are added up, not averaged: a kernel that is to average has 1/(k·l) in its own "
-    "entries.",
-    lambda image, kernel: (_windows(image, kernel) * kernel).double().mean((2, 3)),
-    lambda image, kernel: (_windows(image, kernel) * kernel).sum((2, 3)) / kernel.sum(),
-)
-convolve.mistake(
-    "the largest value of each window",
-    "A maximum is what max pooling takes. A convolution adds all the products up.",
-    lambda image, kernel: (_windows(image, kernel) * kernel).amax((2, 3)),
-    lambda image, kernel: _windows(image, kernel).amax((2, 3)),
-)
-convolve.mistake(
-    "a matrix product of window and kernel, added up",
-    "`@` is the matrix product, rows times columns. Here each pixel is multiplied by the weight "
-    "that lies on it: `*`.",
-    lambda image, kernel: (_windows(image, kernel) @ kernel).sum((2, 3)),
-)
-convolve.mistake(
-    "the product of a single weight",
-    "Only the last product is left of each window: is there an = where += is needed?",
-    lambda image, kernel: _windows(image, kernel)[..., -1, -1] * kernel[-1, -1],
-)
-convolve.mistake(
-    "the products of each window, not added up",
-    "One number for each window: add its products up, .sum().",
-    lambda image, kernel: _windows(image, kernel) * kernel,
-)
-convolve.mistake(
-    "the output for windows side by side",
-    "The window moves on by one pixel, so that windows overlap (stride 1); here it jumps by its "
-    "own size.",
-    lambda image, kernel: oracle_convolve(image, kernel)[:: len(kernel), :: kernel.shape[1]],
-)
-convolve.mistake(
-    "the first window alone",
-    "That is the answer at one place. The window moves over the image, along the rows and the "
-    "columns: two loops.",
-    lambda image, kernel: oracle_convolve(image, kernel)[0, 0],
-    lambda image, kernel: oracle_convolve(image, kernel)[:1, :1],
-)
-convolve.mistake(
-    "the output without its negative values",
-    "Negative sums stay: cutting them off is the ReLU's job, which is a layer of its own.",
-    lambda image, kernel: oracle_convolve(image, kernel).clamp(min=0),
-)
-convolve.mistake(
-    "the right output with dimensions of size 1",
-    "nn.functional.conv2d wants a batch and channels, and gives them back. Here a plain matrix is "
-    "asked for, (H - k + 1, W - l + 1).",
-    lambda image, kernel: oracle_convolve(image, kernel)[None, None],
-    lambda image, kernel: oracle_convolve(image, kernel)[None],
-)
-convolve.mistake(
-    "the output without its fractions",
-    "One of image and kernel holds whole numbers, the other has fractions, and so has the output: "
-    "do not give it the dtype of the first. torch.result_type(image, kernel) is that of "
-    "image * kernel.",
-    lambda image, kernel: oracle_convolve(image, kernel).to(image.dtype),
-    lambda image, kernel: oracle_convolve(image, kernel).to(kernel.dtype),
-)
+convolve.mistakes += table(
+    ("a convolution with the kernel turned round",
+     lambda image, kernel: oracle_convolve(image, kernel.flip(0, 1)),
+     lambda image, kernel: oracle_convolve(image, kernel.flip(0)),
+     lambda image, kernel: oracle_convolve(image, kernel.flip(1)),
+     "That is the convolution of mathematics, which flips the kernel. Networks lay it on the image "
+     "as it is, without a flip: entry (0, 0) on the window's upper left corner."),
+    ("an output with rows and columns swapped",
+     lambda image, kernel: oracle_convolve(image, kernel).T,
+     lambda image, kernel: oracle_convolve(image, kernel.T),
+     lambda image, kernel: oracle_convolve(image.T, kernel),
+     lambda image, kernel: oracle_convolve(image.T, kernel.T).T.contiguous().T,
+     "The first index counts rows (H and k), the second columns (W and l), in image, kernel and "
+     "output alike: somewhere the two are swapped."),
+    ("an output of the input's size",
+     lambda image, kernel: oracle_convolve(_padded(image, kernel, 0), kernel),
+     lambda image, kernel: oracle_convolve(_padded(image, kernel, 1), kernel),
+     lambda image, kernel: _padded(oracle_convolve(image, kernel), kernel, 0),
+     "No padding is asked for: the window stays inside the image, and the output is smaller than "
+     "the input by k - 1 rows and l - 1 columns."),
+    ("an output that is one row or column short",
+     lambda image, kernel: oracle_convolve(image, kernel)[:-1, :-1],
+     lambda image, kernel: oracle_convolve(image, kernel)[:-1],
+     lambda image, kernel: oracle_convolve(image, kernel)[:, :-1],
+     lambda image, kernel: F.pad(oracle_convolve(image, kernel)[:-1, :-1], (0, 1, 0, 1)),
+     "The last window is left out: it starts at row H - k, and range(H - k) ends one before. There "
+     "are H - k + 1 places, and W - l + 1."),
+    ("the sum of the pixels in each window",
+     lambda image, kernel: _windows(image, kernel).sum((2, 3)),
+     "The kernel's entries are the weights: multiply each pixel of the window by its own, and add "
+     "up then."),
+    ("the mean of the products",
+     lambda image, kernel: (_windows(image, kernel) * kernel).double().mean((2, 3)),
+     lambda image, kernel: (_windows(image, kernel) * kernel).sum((2, 3)) / kernel.sum(),
+     "The products are added up, not averaged: a kernel that is to average has 1/(k·l) in its own "
+     "entries."),
+    ("the largest value of each window",
+     lambda image, kernel: (_windows(image, kernel) * kernel).amax((2, 3)),
+     lambda image, kernel: _windows(image, kernel).amax((2, 3)),
+     "A maximum is what max pooling takes. A convolution adds all the products up."),
+    ("a matrix product of window and kernel, added up",
+     lambda image, kernel: (_windows(image, kernel) @ kernel).sum((2, 3)),
+     "`@` is the matrix product, rows times columns. Here each pixel is multiplied by the weight "
+     "that lies on it: `*`."),
+    ("the product of a single weight",
+     lambda image, kernel: _windows(image, kernel)[..., -1, -1] * kernel[-1, -1],
+     "Only the last product is left of each window: is there an = where += is needed?"),
+    ("the products of each window, not added up",
+     lambda image, kernel: _windows(image, kernel) * kernel,
+     "One number for each window: add its products up, .sum()."),
+    ("the output for windows side by side",
+     lambda image, kernel: oracle_convolve(image, kernel)[:: len(kernel), :: kernel.shape[1]],
+     "The window moves on by one pixel, so that windows overlap (stride 1); here it jumps by its "
+     "own size."),
+    ("the first window alone", lambda image, kernel: oracle_convolve(image, kernel)[0, 0],
+     lambda image, kernel: oracle_convolve(image, kernel)[:1, :1],
+     "That is the answer at one place. The window moves over the image, along the rows and the "
+     "columns: two loops."),
+    ("the output without its negative values",
+     lambda image, kernel: oracle_convolve(image, kernel).clamp(min=0),
+     "Negative sums stay: cutting them off is the ReLU's job, which is a layer of its own."),
+    ("the right output with dimensions of size 1",
+     lambda image, kernel: oracle_convolve(image, kernel)[None, None],
+     lambda image, kernel: oracle_convolve(image, kernel)[None],
+     "nn.functional.conv2d wants a batch and channels, and gives them back. Here a plain matrix is "
+     "asked for, (H - k + 1, W - l + 1)."),
+    ("the output without its fractions",
+     lambda image, kernel: oracle_convolve(image, kernel).to(image.dtype),
+     lambda image, kernel: oracle_convolve(image, kernel).to(kernel.dtype),
+     "One of image and kernel holds whole numbers, the other has fractions, and so has the output: "
+     "do not give it the dtype of the first. torch.result_type(image, kernel) is that of "
+     "image * kernel."),
+)  # fmt: skip
 
 
 def _padded(x: Tensor, kernel: Tensor, before: int) -> Tensor:

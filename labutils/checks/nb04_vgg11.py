@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Values
+from labutils.checks.judges.values import Values, table
 from labutils.training import models
 
 NOTEBOOK = "04_vgg11"
@@ -33,15 +33,12 @@ def _receptive_field(kernel_sizes: list[int], strides: list[int]) -> int:
 
 
 receptive_field = Values(
-    "receptive_field",
-    NOTEBOOK,
-    2,
-    _receptive_field,
+    "receptive_field", NOTEBOOK, 2, _receptive_field,
     idea="Start with a side of 1 and a step of 1. Each layer adds (kernel size - 1) steps to the "
     "side; after that, its stride multiplies the step for the layers that follow.",
     hint="Go through the layers from the input on, and keep two numbers: how far an output sees, "
     "and how many input pixels one step of the current layer is.",
-)
+)  # fmt: skip
 
 for _kernel_sizes, _strides in (
     ([3], [1]),
@@ -76,91 +73,48 @@ def _backwards(kernel_sizes, strides) -> int:
     return side
 
 
-receptive_field.mistake(
-    "the sum of the kernel sizes",
-    "Neighbouring windows overlap: after the first layer, each layer adds one pixel less than its "
-    "kernel size (at stride 1).",
-    lambda k, s: sum(k),
-)
-receptive_field.mistake(
-    "the first layer's kernel size",
-    "Only the first layer counted. A return that stands inside the loop ends it in the first "
-    "round: move it behind the loop.",
-    lambda k, s: k[0],
-)
-receptive_field.mistake(
-    "the product of the kernel sizes",
-    "Neighbouring windows overlap, so the field grows by addition: draw two stacked 3×3 windows "
-    "and count the pixels.",
-    lambda k, s: math.prod(k),
-)
-receptive_field.mistake(
-    "right only where all strides are 1",
-    "The strides do not enter. After a layer of stride 2 one step of the next layer is two input "
-    "pixels wide, so what later layers add counts double.",
-    lambda k, s: _field(k, s, jumps=[1] * len(k)),
-)
-receptive_field.mistake(
-    "a sum in which a layer's stride widens its own window",
-    "A layer's own stride is applied too early: it widens the steps of the layers after it, not "
-    "those inside its own window.",
-    lambda k, s: _field(k, s, jumps=[math.prod(s[: i + 1]) for i in range(len(s))]),
-)
-receptive_field.mistake(
-    "a sum in which only the stride of the layer before counts",
-    "Strides pile up: the step in input pixels is the product of all strides before.",
-    lambda k, s: _field(k, s, jumps=[1, *s[:-1]]),
-)
-receptive_field.mistake(
-    "a sum in which each layer is scaled by its own stride alone",
-    "What counts is the product of the strides of all layers before it.",
-    lambda k, s: _field(k, s, jumps=list(s)),
-)
-receptive_field.mistake(
-    "a sum in which the strides are added up",
-    "Two layers of stride 2 make steps of four pixels, and three make steps of eight: strides "
-    "multiply.",
-    lambda k, s: _field(k, s, jumps=[1 + sum(s[:i]) for i in range(len(s))]),
-    lambda k, s: _field(k, s, jumps=[max(1, sum(s[:i])) for i in range(len(s))]),
-)
-receptive_field.mistake(
-    "one pixel too few",
-    "Before any layer, an output is one input pixel, so the count starts at 1, not at 0.",
-    lambda k, s: _field(k, s, first=0),
-)
-receptive_field.mistake(
-    "a sum of whole kernel sizes, times the step",
-    "The window's first pixel is there already: a layer adds one less than its kernel size.",
-    lambda k, s: _field(k, s, grow=lambda size: size),
-)
-receptive_field.mistake(
-    "a sum of whole kernel sizes, times the step, that begins with 0",
-    "Neighbouring windows overlap: begin with 1 pixel, and let each layer add its kernel size "
-    "less 1, times the step.",
-    lambda k, s: _field(k, s, first=0, grow=lambda size: size),
-)
-receptive_field.mistake(
-    "a recursion from the output to the input, without the overlap",
-    "On this way, n positions at stride s lie (n - 1) · s pixels apart from first to last, not "
-    "n · s.",
-    _backwards,
-)
-receptive_field.mistake(
-    "the field of the layers in the wrong order",
-    "The lists go from input to output, and a stride widens the layers after it.",
-    lambda k, s: _field(k[::-1], s[::-1]),
-)
-receptive_field.mistake(
-    "the area",
-    "Asked for is the side of the square.",
-    lambda k, s: _field(k, s) ** 2,
-)
-receptive_field.mistake(
-    "a sum of half the kernel sizes",
-    "A window reaches out to both sides of its middle, so it adds its kernel size less 1, not "
-    "half of it.",
-    lambda k, s: _field(k, s, grow=lambda size: size // 2),
-)
+receptive_field.mistakes += table(
+    ("the sum of the kernel sizes", lambda k, s: sum(k),
+     "Neighbouring windows overlap: after the first layer, each layer adds one pixel less than its "
+     "kernel size (at stride 1)."),
+    ("the first layer's kernel size", lambda k, s: k[0],
+     "Only the first layer counted. A return that stands inside the loop ends it in the first "
+     "round: move it behind the loop."),
+    ("the product of the kernel sizes", lambda k, s: math.prod(k),
+     "Neighbouring windows overlap, so the field grows by addition: draw two stacked 3×3 windows "
+     "and count the pixels."),
+    ("right only where all strides are 1", lambda k, s: _field(k, s, jumps=[1] * len(k)),
+     "The strides do not enter. After a layer of stride 2 one step of the next layer is two input "
+     "pixels wide, so what later layers add counts double."),
+    ("a sum in which a layer's stride widens its own window",
+     lambda k, s: _field(k, s, jumps=[math.prod(s[: i + 1]) for i in range(len(s))]),
+     "A layer's own stride is applied too early: it widens the steps of the layers after it, not "
+     "those inside its own window."),
+    ("a sum in which each layer is scaled by a single stride",
+     lambda k, s: _field(k, s, jumps=[1, *s[:-1]]), lambda k, s: _field(k, s, jumps=list(s)),
+     "Strides pile up: the step in input pixels is the product of all strides before."),
+    ("a sum in which the strides are added up",
+     lambda k, s: _field(k, s, jumps=[1 + sum(s[:i]) for i in range(len(s))]),
+     lambda k, s: _field(k, s, jumps=[max(1, sum(s[:i])) for i in range(len(s))]),
+     "Two layers of stride 2 make steps of four pixels, and three make steps of eight: strides "
+     "multiply."),
+    ("one pixel too few", lambda k, s: _field(k, s, first=0),
+     "Before any layer, an output is one input pixel, so the count starts at 1, not at 0."),
+    ("a sum of whole kernel sizes, times the step",
+     lambda k, s: _field(k, s, grow=lambda size: size),
+     lambda k, s: _field(k, s, first=0, grow=lambda size: size),
+     "The window's first pixel is there already: begin with 1 pixel, and let each layer add its "
+     "kernel size less 1, times the step."),
+    ("a recursion from the output to the input, without the overlap", _backwards,
+     "On this way, n positions at stride s lie (n - 1) · s pixels apart from first to last, not "
+     "n · s."),
+    ("the field of the layers in the wrong order", lambda k, s: _field(k[::-1], s[::-1]),
+     "The lists go from input to output, and a stride widens the layers after it."),
+    ("the area", lambda k, s: _field(k, s) ** 2, "Asked for is the side of the square."),
+    ("a sum of half the kernel sizes", lambda k, s: _field(k, s, grow=lambda size: size // 2),
+     "A window reaches out to both sides of its middle, so it adds its kernel size less 1, not "
+     "half of it."),
+)  # fmt: skip
 
 # --- conv_parameters ------------------------------------------------------------------------
 
@@ -171,15 +125,12 @@ def _conv_parameters(in_channels: int, out_channels: int, kernel_size: int, bias
 
 
 conv_parameters = Values(
-    "conv_parameters",
-    NOTEBOOK,
-    1,
-    _conv_parameters,
+    "conv_parameters", NOTEBOOK, 1, _conv_parameters,
     idea="A filter has kernel_size × kernel_size weights for each input channel, and one bias if "
     "there are biases. The layer has out_channels such filters.",
     hint="Count one filter first (its width, its height, its depth), then its bias, then how many "
     "filters there are.",
-)
+)  # fmt: skip
 
 conv_parameters.probe(3, 64, 3)
 conv_parameters.probe(3, 96, 11)
@@ -189,87 +140,45 @@ conv_parameters.probe(3, 8, 5, False)
 conv_parameters.probe(64, 64, 3, bias=False)
 conv_parameters.probe(16, 4, 7, bias=True)
 
-conv_parameters.mistake(
-    "the number of tensors",
-    "That is how many tensors hold the parameters, weight and bias. Count the numbers in them.",
-    lambda i, o, k, bias=True: 1 + bias,
-)
-conv_parameters.mistake(
-    "the number of weights alone",
-    "The biases are not counted: with bias=True every filter (every output channel) has one.",
-    lambda i, o, k, bias=True: o * i * k * k,
-)
-conv_parameters.mistake(
-    "the number with biases",
-    "The argument bias is not looked at: with bias=False there is nothing to add.",
-    lambda i, o, k, bias=True: o * i * k * k + o,
-)
-conv_parameters.mistake(
-    "the number for the other value of bias",
-    "bias works the wrong way round: the biases are added when it is False.",
-    lambda i, o, k, bias=True: o * i * k * k + o * (not bias),
-)
-conv_parameters.mistake(
-    "the number with a single bias",
-    "Every filter has a bias of its own, so there are as many as output channels.",
-    lambda i, o, k, bias=True: o * i * k * k + bias,
-)
-conv_parameters.mistake(
-    "the number with a bias for each input channel",
-    "A bias is added to a filter's sum over all input channels: one for each output channel.",
-    lambda i, o, k, bias=True: o * i * k * k + i * bias,
-)
-conv_parameters.mistake(
-    "the number with a bias for every pair of channels",
-    "A filter adds up all its input channels first, and then has one bias.",
-    lambda i, o, k, bias=True: o * i * (k * k + bias),
-)
-conv_parameters.mistake(
-    "the number with a bias for every place in the window",
-    "The bias is one number a filter.",
-    lambda i, o, k, bias=True: o * (i + bias) * k * k,
-)
-conv_parameters.mistake(
-    "the number for kernels of one dimension",
-    "A kernel has kernel_size × kernel_size weights; here the side is counted once only.",
-    lambda i, o, k, bias=True: o * i * k + o * bias,
-)
-conv_parameters.mistake(
-    "the number for kernels of kernel_size · 2 weights",
-    "A kernel has kernel_size × kernel_size weights, which is its square, not its double.",
-    lambda i, o, k, bias=True: o * i * 2 * k + o * bias,
-)
-conv_parameters.mistake(
-    "the number for filters of a single channel",
-    "A filter is as deep as its input: it has a kernel for each input channel, and in_channels is "
-    "missing here.",
-    lambda i, o, k, bias=True: o * k * k + o * bias,
-)
-conv_parameters.mistake(
-    "the number for one filter",
-    "A layer has as many filters as it has output channels.",
-    lambda i, o, k, bias=True: i * k * k + bias,
-)
-conv_parameters.mistake(
-    "the weights of one filter and the biases of all",
-    "There is a whole filter for each output channel.",
-    lambda i, o, k, bias=True: i * k * k + o * bias,
-)
-conv_parameters.mistake(
-    "the number with the channels added",
-    "Every output channel looks at every input channel, so the two numbers multiply.",
-    lambda i, o, k, bias=True: (i + o) * k * k + o * bias,
-)
+conv_parameters.mistakes += table(
+    ("the number of tensors", lambda i, o, k, bias=True: 1 + bias,
+     "That is how many tensors hold the parameters, weight and bias. Count the numbers in them."),
+    ("the number of weights alone", lambda i, o, k, bias=True: o * i * k * k,
+     "The biases are not counted: with bias=True every filter (every output channel) has one."),
+    ("the number with biases", lambda i, o, k, bias=True: o * i * k * k + o,
+     "The argument bias is not looked at: with bias=False there is nothing to add."),
+    ("the number for the other value of bias",
+     lambda i, o, k, bias=True: o * i * k * k + o * (not bias),
+     "bias works the wrong way round: the biases are added when it is False."),
+    ("the number with a single bias", lambda i, o, k, bias=True: o * i * k * k + bias,
+     "Every filter has a bias of its own, so there are as many as output channels."),
+    ("the number with a bias for each input channel",
+     lambda i, o, k, bias=True: o * i * k * k + i * bias,
+     "A bias is added to a filter's sum over all input channels: one for each output channel."),
+    ("the number with more than one bias for a filter",
+     lambda i, o, k, bias=True: o * i * (k * k + bias),
+     lambda i, o, k, bias=True: o * (i + bias) * k * k,
+     "A filter adds up its whole window in all input channels first, and then has one bias."),
+    ("the number for kernels of one dimension", lambda i, o, k, bias=True: o * i * k + o * bias,
+     "A kernel has kernel_size × kernel_size weights; here the side is counted once only."),
+    ("the number for kernels of kernel_size · 2 weights",
+     lambda i, o, k, bias=True: o * i * 2 * k + o * bias,
+     "A kernel has kernel_size × kernel_size weights, which is its square, not its double."),
+    ("the number for filters of a single channel", lambda i, o, k, bias=True: o * k * k + o * bias,
+     "A filter is as deep as its input: it has a kernel for each input channel, and in_channels is "
+     "missing here."),
+    ("the number with the weights of a single filter", lambda i, o, k, bias=True: i * k * k + bias,
+     lambda i, o, k, bias=True: i * k * k + o * bias,
+     "A layer has as many filters as it has output channels, each with weights of its own."),
+    ("the number with the channels added", lambda i, o, k, bias=True: (i + o) * k * k + o * bias,
+     "Every output channel looks at every input channel, so the two numbers multiply."),
+)  # fmt: skip
 
 # --- make_features --------------------------------------------------------------------------
 
 # Channels that are in no table, two convolutions in a row, and sides that do not halve evenly.
 make_features = Network(
-    "make_features",
-    NOTEBOOK,
-    3,
-    models.vgg_features,
-    (3, 3, 18, 20),
+    "make_features", NOTEBOOK, 3, models.vgg_features, (3, 3, 18, 20),
     calls=(([6, "M", 4, 8, "M", 5],), ([5, 5, 5, "M", 7, "M"],)),
     kind=nn.Sequential,
     idea="Walk through the list and keep the number of channels so far, 3 at first. A number "
@@ -298,17 +207,12 @@ make_features = Network(
         "shape": "The result is a batch of feature maps, [N, C, H, W]: nothing is flattened here.",
         "single": "The result is a batch of feature maps, [N, C, H, W], for a single image too.",
     },
-)
+)  # fmt: skip
 
 # --- VGG11 ----------------------------------------------------------------------------------
 
 vgg11 = Network(
-    "VGG11",
-    NOTEBOOK,
-    3,
-    models.vgg11,
-    (3, 3, 32, 32),
-    num_classes=7,
+    "VGG11", NOTEBOOK, 3, models.vgg11, (3, 3, 32, 32), num_classes=7,
     idea="The features of configuration A leave 512 numbers of an image. Flatten them, and let "
     "one linear layer make num_classes logits.",
     hints={
@@ -333,6 +237,6 @@ vgg11 = Network(
         "batch norm": "This is VGG of 2014, before batch norm. The notebook shows what good "
         "initialisation does instead.",
     },
-)
+)  # fmt: skip
 
 EXERCISES = [receptive_field, conv_parameters, make_features, vgg11]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong, ask, close, expect_tensor, show
 from labutils.checks.judges.networks import Dropout, Network
-from labutils.checks.judges.values import Values, compare
+from labutils.checks.judges.values import Values, compare, table
 from labutils.training import models
 
 NOTEBOOK = "05_vgg16_dropout"
@@ -19,31 +19,24 @@ NOTEBOOK = "05_vgg16_dropout"
 # --- dropout --------------------------------------------------------------------------------
 
 dropout = Values(
-    "dropout",
-    NOTEBOOK,
-    3,
-    F.dropout,
+    "dropout", NOTEBOOK, 3, F.dropout,
     idea="In training draw one uniform number for each entry, set the entry to zero where the "
     "number is below p, and divide the rest by 1 - p. In evaluation give x back.",
     hint="Dropout is for training only: when training is False, give x back as it is.",
-)
+)  # fmt: skip
 
 for _p in (0.2, 1.0):
     _x = torch.linspace(-1, 2, 30).reshape(6, 5)
     dropout.probe(_x, _p, False, call=f"dropout(x, {_p}, training=False)")
 
-dropout.mistake(
-    "x · (1 - p)",
-    "Scaling in evaluation belongs to the older form of dropout. The inverted one divides by "
-    "1 - p in training, and leaves evaluation alone.",
-    lambda x, p, training: x * (1 - p),
-)
-dropout.mistake(
-    "x / (1 - p)",
-    "In evaluation nothing is dropped, so nothing needs to be made up for: the division belongs "
-    "to training.",
-    lambda x, p, training: x / (1 - p),
-)
+dropout.mistakes += table(
+    ("x · (1 - p)", lambda x, p, training: x * (1 - p),
+     "Scaling in evaluation belongs to the older form of dropout. The inverted one divides by "
+     "1 - p in training, and leaves evaluation alone."),
+    ("x / (1 - p)", lambda x, p, training: x / (1 - p),
+     "In evaluation nothing is dropped, so nothing needs to be made up for: the division belongs "
+     "to training."),
+)  # fmt: skip
 
 # What else than 1 / (1 - p) what is kept may be multiplied by.
 _SCALES = (
@@ -186,13 +179,7 @@ def _examine_gradient(answer) -> None:
 _DROPOUT = Dropout(0.5, (frozenset({14, 15}), frozenset({13, 14, 15}), frozenset({13, 14})))
 
 vgg16 = Network(
-    "VGG16",
-    NOTEBOOK,
-    3,
-    models.vgg16,
-    (3, 3, 32, 32),
-    num_classes=7,
-    dropout=_DROPOUT,
+    "VGG16", NOTEBOOK, 3, models.vgg16, (3, 3, 32, 32), num_classes=7, dropout=_DROPOUT,
     idea="make_features with configuration D, flatten, then linear, ReLU, dropout twice over, "
     "and a last linear layer that gives the logits.",
     hints={
@@ -217,7 +204,7 @@ vgg16 = Network(
         "easily forgotten, and without it they are one.",
         "batch norm": "This is VGG of 2014, before batch norm: dropout is what regularises it.",
     },
-)
+)  # fmt: skip
 
 # --- ensemble_predict -----------------------------------------------------------------------
 
@@ -306,15 +293,13 @@ def _logits(members, images: Tensor) -> Tensor:
 
 
 ensemble_predict = _Ensemble(
-    "ensemble_predict",
-    NOTEBOOK,
-    2,
+    "ensemble_predict", NOTEBOOK, 2,
     lambda models, images: _logits(models, images).softmax(2).mean(0),
     idea="Ask each model in evaluation mode and without gradients, take the softmax over the "
     "classes, add them up while counting, and divide by the count.",
     hint="Each member gives its own probabilities (softmax over the classes); take their mean.",
     shape_hint="One row per image and one column per class: the mean goes over the members only.",
-)
+)  # fmt: skip
 
 with torch.random.fork_rng(devices=[]):
     torch.manual_seed(0)
@@ -338,112 +323,55 @@ def _examine_generator_of_models(answer) -> None:
     compare(got, ensemble_predict.oracle(members, images), call, hint, hint)
 
 
-def _mistake(name: str, hint: str, *formulas) -> None:
-    """``formulas`` take the members' logits z, [M, N, K]."""
-    ensemble_predict.mistake(
-        name, hint, *(lambda models, images, f=f: f(_logits(models, images)) for f in formulas)
-    )
-
-
 def _running(members: Tensor, value: Tensor) -> Tensor:
     for member in members:
         value = (value + member) / 2
     return value
 
 
-_mistake(
-    "the softmax of the mean logits",
-    "The mean is taken of the logits, before the softmax. A member with large logits would outvote "
-    "the others: average the probabilities.",
-    lambda z: z.mean(0).softmax(1),
-)
-_mistake(
-    "the mean of the logits",
-    "There is no softmax: average probabilities, not logits.",
-    lambda z: z.mean(0),
-)
-_mistake(
-    "the sum of the probabilities",
-    "The rows sum to the number of models: divide by it.",
-    lambda z: z.softmax(2).sum(0),
-)
-_mistake(
-    "a count of votes",
-    "A majority vote forgets how sure each member is. Average the probabilities themselves, before "
-    "any argmax.",
-    lambda z: F.one_hot(z.argmax(2), z.shape[2]).float().mean(0),
-    lambda z: F.one_hot(z.argmax(2), z.shape[2]).float().sum(0),
-)
-_mistake(
-    "the labels",
-    "That is the decision. Return the mean probabilities, [N, K]; whoever wants labels takes the "
-    "argmax of them.",
-    lambda z: z.softmax(2).mean(0).argmax(1),
-)
-_mistake(
-    "what the last model says",
-    "Only the last member counts: the loop overwrites the result instead of adding to it.",
-    lambda z: z[-1].softmax(1),
-    lambda z: z[-1],
-)
-_mistake(
-    "what the last model says, divided by the number of models",
-    "The loop overwrites the sum with the last member, so the mean is of one model only.",
-    lambda z: z[-1].softmax(1) / len(z),
-)
-_mistake(
-    "what the first model says",
-    "Only the first member counts.",
-    lambda z: z[0].softmax(1),
-)
-_mistake(
-    "a mean of means",
-    "Halving at every step gives the last member half of all the weight. Sum first, then divide "
-    "once by the number of models.",
-    lambda z: _running(z.softmax(2)[1:], z.softmax(2)[0]),
-    lambda z: _running(z.softmax(2), torch.zeros(z.shape[1:])),
-)
-_mistake(
-    "a softmax of the mean probabilities",
-    "The mean of probabilities sums to 1 already; another softmax flattens it.",
-    lambda z: z.softmax(2).mean(0).softmax(1),
-)
-_mistake(
-    "the largest probability among the members",
-    "The largest of the members' probabilities do not sum to 1: take their mean.",
-    lambda z: z.softmax(2).amax(0),
-)
-_mistake(
-    "the mean of softmaxes over the batch",
-    "The columns sum to 1, not the rows: each member's softmax goes over the classes, dim=1.",
-    lambda z: z.softmax(1).mean(0),
-)
-_mistake(
-    "the mean of softmaxes over the members",
-    "This softmax runs over the stacked models. Take it over the classes, the last dimension.",
-    lambda z: z.softmax(0).mean(0),
-)
-_mistake(
-    "the probabilities of all members",
-    "The members' probabilities are stacked, [M, N, K]: take their mean over dimension 0.",
-    lambda z: z.softmax(2),
-)
-_mistake(
-    "the mean of softmaxes of softmaxes",
-    "Softmax was applied twice, which flattens the probabilities: the models give logits, so once "
-    "is enough.",
-    lambda z: z.softmax(2).softmax(2).mean(0),
-)
-_mistake(
-    "a mean of log-probabilities",
-    "log_softmax gives the logarithm of the probabilities: average the probabilities themselves.",
-    lambda z: z.log_softmax(2).mean(0),
-)
-_mistake(
-    "a mean of sigmoids",
-    "A sigmoid looks at each class alone, so that the rows do not sum to 1: softmax compares the "
-    "classes.",
-    lambda z: z.sigmoid().mean(0),
-)
+# Formulas of the members' logits z, [M, N, K].
+ensemble_predict.mistakes += table(
+    ("the softmax of the mean logits", lambda z: z.mean(0).softmax(1),
+     "The mean is taken of the logits, before the softmax. A member with large logits would "
+     "outvote the others: average the probabilities."),
+    ("the mean of the logits", lambda z: z.mean(0),
+     "There is no softmax: average probabilities, not logits."),
+    ("the sum of the probabilities", lambda z: z.softmax(2).sum(0),
+     "The rows sum to the number of models: divide by it."),
+    ("a count of votes", lambda z: F.one_hot(z.argmax(2), z.shape[2]).float().mean(0),
+     lambda z: F.one_hot(z.argmax(2), z.shape[2]).float().sum(0),
+     "A majority vote forgets how sure each member is. Average the probabilities themselves, "
+     "before any argmax."),
+    ("the labels", lambda z: z.softmax(2).mean(0).argmax(1),
+     "That is the decision. Return the mean probabilities, [N, K]; whoever wants labels takes the "
+     "argmax of them."),
+    ("what the last model says alone", lambda z: z[-1].softmax(1), lambda z: z[-1],
+     lambda z: z[-1].softmax(1) / len(z),
+     "Only the last member counts: the loop overwrites the result instead of adding to it."),
+    ("what the first model says", lambda z: z[0].softmax(1), "Only the first member counts."),
+    ("a mean of means", lambda z: _running(z.softmax(2)[1:], z.softmax(2)[0]),
+     lambda z: _running(z.softmax(2), torch.zeros(z.shape[1:])),
+     "Halving at every step gives the last member half of all the weight. Sum first, then divide "
+     "once by the number of models."),
+    ("a softmax of the mean probabilities", lambda z: z.softmax(2).mean(0).softmax(1),
+     "The mean of probabilities sums to 1 already; another softmax flattens it."),
+    ("the largest probability among the members", lambda z: z.softmax(2).amax(0),
+     "The largest of the members' probabilities do not sum to 1: take their mean."),
+    ("the mean of softmaxes over the batch", lambda z: z.softmax(1).mean(0),
+     "The columns sum to 1, not the rows: each member's softmax goes over the classes, dim=1."),
+    ("the mean of softmaxes over the members", lambda z: z.softmax(0).mean(0),
+     "This softmax runs over the stacked models. Take it over the classes, the last dimension."),
+    ("the probabilities of all members", lambda z: z.softmax(2),
+     "The members' probabilities are stacked, [M, N, K]: take their mean over dimension 0."),
+    ("the mean of softmaxes of softmaxes", lambda z: z.softmax(2).softmax(2).mean(0),
+     "Softmax was applied twice, which flattens the probabilities: the models give logits, so once "
+     "is enough."),
+    ("a mean of log-probabilities", lambda z: z.log_softmax(2).mean(0),
+     "log_softmax gives the logarithm of the probabilities: average the probabilities themselves."),
+    ("a mean of sigmoids", lambda z: z.sigmoid().mean(0),
+     "A sigmoid looks at each class alone, so that the rows do not sum to 1: softmax compares the "
+     "classes."),
+    of=lambda formula: lambda models, images: formula(_logits(models, images)),
+)  # fmt: skip
 
 EXERCISES = [dropout, vgg16, ensemble_predict]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from labutils.checks.frame.ask import Wrong, ask, describe, expect_number
 from labutils.checks.frame.exercise import Exercise
 from labutils.checks.judges.networks import Dropout, Network
-from labutils.checks.judges.values import Values
+from labutils.checks.judges.values import Values, table
 
 NOTEBOOK = "06_alexnet_output_sizes"
 
@@ -36,14 +36,11 @@ def _conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int
 
 
 conv_output_size = Values(
-    "conv_output_size",
-    NOTEBOOK,
-    2,
-    _conv_output_size,
+    "conv_output_size", NOTEBOOK, 2, _conv_output_size,
     idea="After its first place the filter can still move by (size + both paddings - filter) "
     "pixels. Count how many whole strides fit into that, and add the first place.",
     hint="Slide the filter by hand over a row of a few pixels, count its places, and compare.",
-)
+)  # fmt: skip
 
 for _args, _kwargs in (
     ((32, 5), {}),
@@ -76,69 +73,39 @@ conv_output_size.probe(
     hint="Compare the filter with the padded picture: padding on both sides makes room for it.",
 )
 
-conv_output_size.mistake(
-    "the number of steps",
-    "The + 1 is missing: the fraction counts steps, and there is a place before the first step.",
-    lambda n, k, stride=1, padding=0: (n - k + 2 * padding) // stride,
-)
-conv_output_size.mistake(
-    "the size with half of the padding",
-    "The padding is counted once, but it lies on both sides of the picture.",
-    lambda n, k, stride=1, padding=0: (n - k + padding) // stride + 1,
-)
-conv_output_size.mistake(
-    "the size without padding",
-    "The padding does not enter: it makes the picture larger before the filter slides.",
-    lambda n, k, stride=1, padding=0: (n - k) // stride + 1,
-)
-conv_output_size.mistake(
-    "the size of a picture made smaller by the padding",
-    "The padding makes the picture larger, so it is added, not subtracted.",
-    lambda n, k, stride=1, padding=0: (n - k - 2 * padding) // stride + 1,
-)
-conv_output_size.mistake(
-    "the size for stride 1",
-    "The stride does not enter: the filter moves that many pixels at a time.",
-    lambda n, k, stride=1, padding=0: n - k + 2 * padding + 1,
-)
-conv_output_size.mistake(
-    "the size before rounding",
-    _ROUND_DOWN,
-    lambda n, k, stride=1, padding=0: (n - k + 2 * padding) / stride + 1,
-)
-conv_output_size.mistake(
-    "the size rounded up",
-    "This rounds up. A filter that would hang over the edge is not applied: round down.",
-    lambda n, k, stride=1, padding=0: math.ceil((n - k + 2 * padding) / stride) + 1,
-)
-conv_output_size.mistake(
-    "the size rounded to the nearest",
-    "This rounds to the nearest whole number. A filter that would hang over the edge is never "
-    "applied, however little: round down.",
-    lambda n, k, stride=1, padding=0: round((n - k + 2 * padding) / stride + 1),
-    lambda n, k, stride=1, padding=0: round((n - k + 2 * padding) / stride) + 1,
-)
-conv_output_size.mistake(
-    "the size with the 1 inside the brackets",
-    "The 1 is inside the division. It is the filter's first place, and is added after the steps "
-    "have been counted: mind the brackets.",
-    lambda n, k, stride=1, padding=0: (n - k + 2 * padding + 1) // stride,
-)
-conv_output_size.mistake(
-    "the size with only the padding divided",
-    "Only the padding is divided by the stride: the whole numerator needs brackets.",
-    lambda n, k, stride=1, padding=0: n - k + 2 * padding // stride + 1,
-)
-conv_output_size.mistake(
-    "the size with two times + 1",
-    "One is added twice: size - (kernel_size - 1) counts the places already.",
-    lambda n, k, stride=1, padding=0: (n - (k - 1) + 2 * padding) // stride + 1,
-)
-conv_output_size.mistake(
-    'the size with "same" padding',
-    'That is the size with "same" padding, whatever the filter. Here the padding is given.',
-    lambda n, k, stride=1, padding=0: math.ceil(n / stride),
-)
+conv_output_size.mistakes += table(
+    ("the number of steps", lambda n, k, stride=1, padding=0: (n - k + 2 * padding) // stride,
+     "The + 1 is missing: the fraction counts steps, and there is a place before the first step."),
+    ("the size with half of the padding",
+     lambda n, k, stride=1, padding=0: (n - k + padding) // stride + 1,
+     "The padding is counted once, but it lies on both sides of the picture."),
+    ("the size without padding", lambda n, k, stride=1, padding=0: (n - k) // stride + 1,
+     "The padding does not enter: it makes the picture larger before the filter slides."),
+    ("the size of a picture made smaller by the padding",
+     lambda n, k, stride=1, padding=0: (n - k - 2 * padding) // stride + 1,
+     "The padding makes the picture larger, so it is added, not subtracted."),
+    ("the size for stride 1", lambda n, k, stride=1, padding=0: n - k + 2 * padding + 1,
+     "The stride does not enter: the filter moves that many pixels at a time."),
+    ("the size before rounding",
+     lambda n, k, stride=1, padding=0: (n - k + 2 * padding) / stride + 1, _ROUND_DOWN),
+    ("the size rounded up, or to the nearest whole number",
+     lambda n, k, stride=1, padding=0: math.ceil((n - k + 2 * padding) / stride) + 1,
+     lambda n, k, stride=1, padding=0: round((n - k + 2 * padding) / stride + 1),
+     lambda n, k, stride=1, padding=0: round((n - k + 2 * padding) / stride) + 1,
+     "A filter that would hang over the edge, however little, is not applied: round down."),
+    ("the size with the 1 inside the brackets",
+     lambda n, k, stride=1, padding=0: (n - k + 2 * padding + 1) // stride,
+     "The 1 is inside the division. It is the filter's first place, and is added after the steps "
+     "have been counted: mind the brackets."),
+    ("the size with only the padding divided",
+     lambda n, k, stride=1, padding=0: n - k + 2 * padding // stride + 1,
+     "Only the padding is divided by the stride: the whole numerator needs brackets."),
+    ("the size with two times + 1",
+     lambda n, k, stride=1, padding=0: (n - (k - 1) + 2 * padding) // stride + 1,
+     "One is added twice: size - (kernel_size - 1) counts the places already."),
+    ('the size with "same" padding', lambda n, k, stride=1, padding=0: math.ceil(n / stride),
+     'That is the size with "same" padding, whatever the filter. Here the padding is given.'),
+)  # fmt: skip
 
 
 @conv_output_size.then
@@ -443,11 +410,7 @@ _HINTS = {
 }
 
 alexnet = Network(
-    "AlexNet",
-    NOTEBOOK,
-    3,
-    OracleAlexNet,
-    (2, 3, 227, 227),
+    "AlexNet", NOTEBOOK, 3, OracleAlexNet, (2, 3, 227, 227),
     scale=200.0,  # strong enough to feel the normalisation
     num_classes=10,
     # FC6 and FC7 are layers 6 and 7: each has a dropout, before or after it.
@@ -456,38 +419,30 @@ alexnet = Network(
     "and after FC6 and FC7; flatten between POOL3 and FC6; a dropout with FC6 and with FC7.",
     seconds=60.0,
     hints=_HINTS,
-)
+)  # fmt: skip
 
 alexnet.also("", partial(OracleAlexNet, k=1.0))
 alexnet.also(
     "Right, in the paper's order: it normalises before it pools, the lecture after.",
     *(partial(OracleAlexNet, order="relu norm pool", k=k) for k in (1.0, 2.0)),
 )
-alexnet.mistake("AlexNet has no NORM1 and NORM2.", _NO_NORM, partial(OracleAlexNet, norms=()))
-alexnet.mistake(
-    "AlexNet has NORM1 or NORM2 only.",
-    _NO_NORM,
-    partial(OracleAlexNet, norms=(1,)),
-    partial(OracleAlexNet, norms=(2,)),
-)
-alexnet.mistake(
-    "NORM1 and NORM2 run over windows of 96 and 256 channels; expected 5.",
-    "The first argument of nn.LocalResponseNorm is the width of its window, 5 channels in the "
-    "paper; it is not the number of channels.",
-    *(partial(OracleAlexNet, sizes=(96, 256), k=k) for k in (1.0, 2.0)),
-)
-alexnet.mistake(
-    "AlexNet normalises before the ReLU.",
-    "The ReLU follows the convolution at once; normalised is what comes out of it.",
-    *(partial(OracleAlexNet, order="norm relu pool", k=k) for k in (1.0, 2.0)),
-)
+alexnet.mistakes += table(
+    ("AlexNet has no NORM1 and NORM2.", partial(OracleAlexNet, norms=()), _NO_NORM),
+    ("AlexNet has NORM1 or NORM2 only.",
+     partial(OracleAlexNet, norms=(1,)), partial(OracleAlexNet, norms=(2,)), _NO_NORM),
+    ("NORM1 and NORM2 run over windows of 96 and 256 channels; expected 5.",
+     *(partial(OracleAlexNet, sizes=(96, 256), k=k) for k in (1.0, 2.0)),
+     "The first argument of nn.LocalResponseNorm is the width of its window, 5 channels in the "
+     "paper; it is not the number of channels."),
+    ("AlexNet normalises before the ReLU.",
+     *(partial(OracleAlexNet, order="norm relu pool", k=k) for k in (1.0, 2.0)),
+     "The ReLU follows the convolution at once; normalised is what comes out of it."),
+)  # fmt: skip
 
 # --- local_response_norm --------------------------------------------------------------------
 
 local_response_norm = Values(
-    "local_response_norm",
-    NOTEBOOK,
-    2,
+    "local_response_norm", NOTEBOOK, 2,
     lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, alpha, beta, k),
     idea="Square x, sum the squares over a window of channels around each channel (zeros where it "
     "hangs over), and divide x by (k + alpha / size · sum) to the power beta.",
@@ -495,7 +450,7 @@ local_response_norm = Values(
     "values, add them up.",
     shape_hint="The result has the shape of x: a window that hangs over the first or last channel "
     "counts zeros there.",
-)
+)  # fmt: skip
 
 _x = 100 * torch.randn(2, 8, 3, 4, generator=torch.Generator().manual_seed(0))
 for _args, _kwargs in (
@@ -562,129 +517,81 @@ def _of_mean(formula: Callable) -> Callable:
     return wrong
 
 
-local_response_norm.mistake(
-    "the sum of squares times alpha, as the paper writes it",
-    "torch divides alpha by the size of the window: it weighs the mean of the squares.",
-    *_with_sums(lambda x, size: _over_window(x.square(), size), _by_one),
-)
-local_response_norm.mistake(
-    "what the default arguments give",
-    "The numbers 5, 1e-4, 0.75 or 2 are written into the formula: use the arguments.",
-    lambda x, *_, **__: F.local_response_norm(x, 5, 1e-4, 0.75, 2.0),
-    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, 5, alpha, beta, k),
-    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, 1e-4, beta, k),
-    lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, alpha, 0.75, k),
-)
-local_response_norm.mistake(
-    "normalised over neighbouring pixels",
-    "The window runs over channels, at one and the same pixel, not over neighbouring pixels.",
-    *_with_sums(_over_pixels, lambda x, n: n**3, lambda x, n: n**2, _by_size, _by_one),
-)
-local_response_norm.mistake(
-    "normalised by all channels",
-    "The window is local: only the channels next to each one count, size of them, not all.",
-    *_with_sums(
-        lambda x, size: x.square().sum(1, True), _by_size, lambda x, _: x.shape[1], _by_one
-    ),
-)
-local_response_norm.mistake(
-    "normalised by the values themselves",
-    "It is the squares of the values that are summed: the square is missing.",
-    *_with_sums(_over_window, _by_size, _by_one),
-)
-local_response_norm.mistake(
-    "each value normalised by itself",
-    "The sum over the neighbouring channels is missing.",
-    *_with_sums(lambda x, size: x.square(), _by_size, _by_one),
-)
-local_response_norm.mistake(
-    "the square of the sum",
-    "The values are added first and squared then. Square each one first; the sum of squares is "
-    "something else than the square of a sum.",
-    *_with_sums(lambda x, size: _over_window(x, size).square(), _by_size, _by_one),
-)
-local_response_norm.mistake(
-    "the result for a window without its last channel",
-    "A slice ends before its second number: x[:, a:b] goes up to b - 1, so the end needs a + 1.",
-    *_with_sums(lambda x, size: _over_channels(x.square(), size // 2, (size - 1) // 2 - 1)),
-)
-local_response_norm.mistake(
-    "the result with k = 1",
-    "The constant is not 1 here: use the argument k (2 in the paper, 1 is torch's default).",
-    _of_mean(lambda x, mean, beta, k: x / (1 + mean) ** beta),
-)
-local_response_norm.mistake(
-    "the result with k = 0",
-    "The constant k is missing inside the brackets.",
-    _of_mean(lambda x, mean, beta, k: x / mean**beta),
-)
-local_response_norm.mistake(
-    "the result with the power taken before k is added",
-    "The power beta applies to the whole bracket, k included.",
-    _of_mean(lambda x, mean, beta, k: x / (k + mean**beta)),
-)
-local_response_norm.mistake(
-    "the product with the bracket",
-    "Strong neighbours damp a value: divide by the bracket, do not multiply.",
-    _of_mean(lambda x, mean, beta, k: x * (k + mean) ** beta),
-)
-local_response_norm.mistake(
-    "the result without the power",
-    "The power beta is missing: the bracket is raised to it before it divides.",
-    _of_mean(lambda x, mean, beta, k: x / (k + mean)),
-)
-local_response_norm.mistake(
-    "the result with a square root",
-    "That is a square root. The power is the argument beta.",
-    _of_mean(lambda x, mean, beta, k: x / (k + mean).sqrt()),
-)
-local_response_norm.mistake(
-    "the factor alone",
-    "That is the factor; the value itself, x, is to be multiplied by it.",
-    _of_mean(lambda x, mean, beta, k: (k + mean) ** -beta),
-)
-local_response_norm.mistake(
-    "the mean over the channels that exist",
-    "At the first and last channels the window is cut off. torch fills it with zeros there and "
-    "still divides by its full size.",
-    *_with_sums(
-        lambda x, size: _over_window(x.square(), size),
-        lambda x, size: _over_window(torch.ones_like(x), size),
-    ),
-)
-local_response_norm.mistake(
-    "the result for a window twice as wide",
-    "size is the width of the whole window: half of it lies on each side of the channel.",
-    *_with_sums(lambda x, n: _over_channels(x.square(), n, n), _by_size, lambda x, n: 2 * n + 1),
-)
-local_response_norm.mistake(
-    "the result for a window on one side only",
-    "The window is centred on its channel: half of it before, half of it behind.",
-    *_with_sums(lambda x, size: _over_channels(x.square(), size - 1, 0)),
-    *_with_sums(lambda x, size: _over_channels(x.square(), 0, size - 1)),
-)
-local_response_norm.mistake(
-    "the result for another window",
-    "An even window cannot be centred: torch's has one channel more before than behind, size // 2 "
-    "before and (size - 1) // 2 behind.",
-    *_with_sums(lambda x, size: _over_channels(x.square(), (size - 1) // 2, size // 2)),
-    *_with_sums(lambda x, size: _over_channels(x.square(), size // 2, size // 2)),
-    *_with_sums(lambda x, size: _over_channels(x.square(), (size - 1) // 2, (size - 1) // 2)),
-)
+local_response_norm.mistakes += table(
+    ("the sum of squares times alpha, as the paper writes it",
+     *_with_sums(lambda x, size: _over_window(x.square(), size), _by_one),
+     "torch divides alpha by the size of the window: it weighs the mean of the squares."),
+    ("what the default arguments give",
+     lambda x, *_, **__: F.local_response_norm(x, 5, 1e-4, 0.75, 2.0),
+     lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, 5, alpha, beta, k),
+     lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, 1e-4, beta, k),
+     lambda x, size=5, alpha=1e-4, beta=0.75, k=2.0: F.local_response_norm(x, size, alpha, 0.75, k),
+     "The numbers 5, 1e-4, 0.75 or 2 are written into the formula: use the arguments."),
+    ("normalised over neighbouring pixels",
+     *_with_sums(_over_pixels, lambda x, n: n**3, lambda x, n: n**2, _by_size, _by_one),
+     "The window runs over channels, at one and the same pixel, not over neighbouring pixels."),
+    ("normalised by all channels",
+     *_with_sums(
+         lambda x, size: x.square().sum(1, True), _by_size, lambda x, _: x.shape[1], _by_one
+     ),
+     "The window is local: only the channels next to each one count, size of them, not all."),
+    ("normalised by the values themselves", *_with_sums(_over_window, _by_size, _by_one),
+     "It is the squares of the values that are summed: the square is missing."),
+    ("each value normalised by itself", *_with_sums(lambda x, size: x.square(), _by_size, _by_one),
+     "The sum over the neighbouring channels is missing."),
+    ("the square of the sum",
+     *_with_sums(lambda x, size: _over_window(x, size).square(), _by_size, _by_one),
+     "The values are added first and squared then. Square each one first; the sum of squares is "
+     "something else than the square of a sum."),
+    ("the result for a window without its last channel",
+     *_with_sums(lambda x, size: _over_channels(x.square(), size // 2, (size - 1) // 2 - 1)),
+     "A slice ends before its second number: x[:, a:b] goes up to b - 1, so the end needs a + 1."),
+    ("the result with k = 1", _of_mean(lambda x, mean, beta, k: x / (1 + mean) ** beta),
+     "The constant is not 1 here: use the argument k (2 in the paper, 1 is torch's default)."),
+    ("the result with k = 0", _of_mean(lambda x, mean, beta, k: x / mean**beta),
+     "The constant k is missing inside the brackets."),
+    ("the result with the power taken before k is added",
+     _of_mean(lambda x, mean, beta, k: x / (k + mean**beta)),
+     "The power beta applies to the whole bracket, k included."),
+    ("the product with the bracket", _of_mean(lambda x, mean, beta, k: x * (k + mean) ** beta),
+     "Strong neighbours damp a value: divide by the bracket, do not multiply."),
+    ("the result without the power", _of_mean(lambda x, mean, beta, k: x / (k + mean)),
+     "The power beta is missing: the bracket is raised to it before it divides."),
+    ("the result with a square root", _of_mean(lambda x, mean, beta, k: x / (k + mean).sqrt()),
+     "That is a square root. The power is the argument beta."),
+    ("the factor alone", _of_mean(lambda x, mean, beta, k: (k + mean) ** -beta),
+     "That is the factor; the value itself, x, is to be multiplied by it."),
+    ("the mean over the channels that exist",
+     *_with_sums(
+         lambda x, size: _over_window(x.square(), size),
+         lambda x, size: _over_window(torch.ones_like(x), size),
+     ),
+     "At the first and last channels the window is cut off. torch fills it with zeros there and "
+     "still divides by its full size."),
+    ("the result for a window twice as wide",
+     *_with_sums(lambda x, n: _over_channels(x.square(), n, n), _by_size, lambda x, n: 2 * n + 1),
+     "size is the width of the whole window: half of it lies on each side of the channel."),
+    ("the result for a window on one side only",
+     *_with_sums(lambda x, size: _over_channels(x.square(), size - 1, 0)),
+     *_with_sums(lambda x, size: _over_channels(x.square(), 0, size - 1)),
+     "The window is centred on its channel: half of it before, half of it behind."),
+    ("the result for another window",
+     *_with_sums(lambda x, size: _over_channels(x.square(), (size - 1) // 2, size // 2)),
+     *_with_sums(lambda x, size: _over_channels(x.square(), size // 2, size // 2)),
+     *_with_sums(lambda x, size: _over_channels(x.square(), (size - 1) // 2, (size - 1) // 2)),
+     "An even window cannot be centred: torch's has one channel more before than behind, size // 2 "
+     "before and (size - 1) // 2 behind."),
+)  # fmt: skip
 
 
 EXERCISES = [
     conv_output_size,
     Exercise(
-        "alexnet_shapes",
-        NOTEBOOK,
-        2,
-        oracle_alexnet_shapes,
-        examine_alexnet_shapes,
+        "alexnet_shapes", NOTEBOOK, 2, oracle_alexnet_shapes, examine_alexnet_shapes,
         idea="Go down the table row by row. A convolution's channels are its filters, a pool and a "
         "normalisation keep theirs; the sides follow from the formula; a linear layer has one "
         "number a neuron.",
     ),
     alexnet,
     local_response_norm,
-]
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The format of the misconception bank: wrong, right and blank answers of one exercise.
+"""The format of the misconception bank: wrong and right answers of one exercise.
 
     softmax = Bank("softmax")
 
@@ -7,9 +7,6 @@
 
     @softmax.right
     def by_logsumexp(z): ...
-
-    @softmax.blank
-    def stub(z): raise NotImplementedError
 
 Answers that differ in a line or two are made from one text (``mutants.py``).
 
@@ -55,6 +52,6 @@ class Bank:
         return answer
 
     def blank(self, answer: Callable) -> Callable:
-        """Register the blank stub as it is released."""
+        """Register an answer that is filled in by half; the stub itself is tried as released."""
         self.blanks.append(answer)
         return answer

@@ -13,11 +13,6 @@ from .mutants import Text, mutants
 normalize = Bank("normalize")
 
 
-@normalize.blank
-def normalize_stub(images):
-    raise NotImplementedError
-
-
 @normalize.right
 def by_the_book(images):
     x = images.float() / 255
@@ -73,7 +68,7 @@ mutants(
     ("change with the batch. use fixed", "(x - 0.5) / 0.5", "(x - x.mean()) / x.std()"),
     ("channels are still last", ".permute(0, 3, 1, 2)", ""),
     ("divide by 0.5 too", "(x - 0.5) / 0.5", "x - 0.5"),
-    ("by its own mean and deviation",
+    ("an image's own mean and deviation",
      "0.5) / 0.5", "x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)"),
     ("deal the same numbers out anew",
      "images.permute(0, 3, 1, 2)", "images.view(len(images), images.shape[3], *images.shape[1:3])"),
@@ -88,19 +83,9 @@ mutants(
     ("two points fix the line", "(x - 0.5) / 0.5", "x * 3 - 1"),
     ("the channels move from the last place", "return x", "return x.flatten(1)"),
     ("a division goes before a subtraction", "(x - 0.5) / 0.5", "x - 0.5 / 0.5"),
+    ("swaps height and width", "permute(0, 3, 1, 2)", "transpose(1, 3)"),
+    ("use the fixed numbers 0 and 255", "x = x / 255", "x -= x.min()\nx = x / x.max()"),
 )  # fmt: skip
-
-
-@normalize.wrong("swaps height and width")
-def transposes(images):
-    return images.transpose(1, 3) / 255 * 2 - 1
-
-
-@normalize.wrong("use the fixed numbers 0 and 255")
-def stretches_the_batch(images):
-    x = images.permute(0, 3, 1, 2).float()
-    x -= x.min()
-    return x / x.max() * 2 - 1
 
 
 # --- convolve -------------------------------------------------------------------------------
@@ -122,11 +107,6 @@ def convolve(image, kernel):
 convolve.right(CONVOLVE())
 
 
-@convolve.blank
-def convolve_stub(image, kernel):
-    raise NotImplementedError
-
-
 @convolve.right
 def by_slices(image, kernel):
     height, width = (n - m + 1 for n, m in zip(image.shape, kernel.shape, strict=True))
@@ -145,15 +125,11 @@ def by_windows(image, kernel):
 
 @convolve.right
 def by_a_list_of_rows(image, kernel):
-    (height, width), (k, l) = image.shape, kernel.shape  # noqa: E741
-    return torch.stack(
-        [
-            torch.stack(
-                [(image[i : i + k, j : j + l] * kernel).sum() for j in range(width - l + 1)]
-            )
-            for i in range(height - k + 1)
-        ]
-    )
+    def at(i, j):
+        return (image[i : i + len(kernel), j : j + len(kernel[0])] * kernel).sum()
+
+    height, width = (n - m + 1 for n, m in zip(image.shape, kernel.shape, strict=True))
+    return torch.stack([torch.stack([at(i, j) for j in range(width)]) for i in range(height)])
 
 
 @convolve.right
@@ -208,23 +184,12 @@ mutants(
 
 @convolve.wrong("One number for each window")
 def keeps_all_products(image, kernel):
-    k, l = kernel.shape  # noqa: E741
-    places = [(i, j) for i in range(len(image) - k + 1) for j in range(len(image[0]) - l + 1)]
-    products = torch.stack([image[i : i + k, j : j + l] * kernel for i, j in places])
-    return products.view(len(image) - k + 1, -1, k, l)
+    return image.unfold(0, len(kernel), 1).unfold(1, len(kernel[0]), 1) * kernel
 
 
 # --- CNN ------------------------------------------------------------------------------------
 
 cnn = Bank("CNN")
-
-
-def _block(in_channels, out_channels, **settings):
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, **{"padding": 1, **settings}),
-        nn.ReLU(),
-        nn.MaxPool2d(2, 2),
-    )
 
 
 CNN = Text("""
@@ -243,26 +208,11 @@ class CNN(nn.Module):
         return self.fc(x)
 """)
 cnn.right(CNN())
-
-
-@cnn.blank
-class CNNStub(nn.Module):
-    def __init__(self):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, images):
-        raise NotImplementedError
-
-
-@cnn.blank
-class CNNHalfStub(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
-
-    def forward(self, images):
-        raise NotImplementedError
+# flattened with the channels last; a linear layer as a convolution of the full size
+cnn.right(CNN("x.flatten(1)", "x.permute(0, 2, 3, 1).reshape(len(x), -1)"))
+cnn.right(CNN("nn.Linear(16 * 8 * 8", "nn.Conv2d(16", "10)", "10, 8)", "x.flatten(1)", "x",
+              "self.fc(x)", "self.fc(x)[:, :, 0, 0]"))  # fmt: skip
+cnn.blank(CNN("x = self.pool(F.relu(self.conv1(x)))", "raise NotImplementedError"))
 
 
 @cnn.right
@@ -281,32 +231,12 @@ class Functional(nn.Module):
 
 @cnn.right
 def one_sequential():
-    return nn.Sequential(
-        *_block(3, 8), *_block(8, 16), nn.Flatten(), nn.Dropout(0), nn.LazyLinear(10)
-    )
+    def block(in_channels, out_channels):
+        conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        return nn.Sequential(conv, nn.ReLU(), nn.MaxPool2d(2, 2))
 
-
-@cnn.right
-class FullSizeConvolution(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList([_block(3, 8), _block(8, 16), nn.Conv2d(16, 10, 8)])
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x[:, :, 0, 0]
-
-
-@cnn.right
-class ChannelsLast(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(_block(3, 8), _block(8, 16))
-        self.fc = nn.Linear(1024, 10)
-
-    def forward(self, x):
-        return self.fc(self.layers(x).permute(0, 2, 3, 1).reshape(len(x), -1))
+    head = nn.Flatten(), nn.Dropout(0), nn.LazyLinear(10)
+    return nn.Sequential(*block(3, 8), block(8, 16), *head)
 
 
 @cnn.right

@@ -32,11 +32,10 @@ class DigitDataset(Dataset):
         return image, label
 """)
 Digits = dataset.right(DATASET())
-DO, STORE, LENGTH = "raise NotImplementedError", "self.images = images", "return len(self.images)"
+DO, LENGTH = "raise NotImplementedError", "return len(self.images)"
 ITEM = DATASET.source.partition("index):\n        ")[2].rstrip()
 dataset.blank(DATASET(ITEM, DO))
 dataset.blank(DATASET(LENGTH, DO, ITEM, DO))
-dataset.blank(DATASET(STORE, DO, LENGTH, DO, ITEM, DO))
 
 
 @dataset.right
@@ -182,10 +181,13 @@ class MLP(nn.Module):
         x = F.relu(self.fc1(x))
         return self.fc2(x)
 """)
-TwoLayers = mlp.right(MLP())
+mlp.right(MLP())
+# by columns; by convolutions
+mlp.right(MLP("torch.flatten(x, 1)", "x.squeeze(1).transpose(1, 2).flatten(1)"))
+mlp.right(MLP("Linear(784, 512)", "Conv2d(1, 512, 28)", "Linear(512, 10)", "Conv2d(512, 10, 1)",
+              "x = torch.flatten(x, 1)", "", "self.fc2(x)", "self.fc2(x).flatten(1)"))  # fmt: skip
 FORWARD = MLP.source.partition("forward(self, x):\n        ")[2].rstrip()
 mlp.blank(MLP(FORWARD, DO))
-mlp.blank(MLP("self.fc1 = nn.Linear(784, 512)", DO, FORWARD, DO))
 
 
 @mlp.right
@@ -208,17 +210,6 @@ class DefinedBackwards(nn.Module):
 
 
 @mlp.right
-class ByConvolutions(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 512, kernel_size=28)
-        self.classifier = nn.Conv2d(512, 10, kernel_size=1)
-
-    def forward(self, x):
-        return self.classifier(self.conv(x).clamp(min=0)).flatten(1)
-
-
-@mlp.right
 class ByMatrices(nn.Module):
     def __init__(self):
         super().__init__()
@@ -230,13 +221,6 @@ class ByMatrices(nn.Module):
     def forward(self, x):
         h = torch.maximum(x.view(-1, 784) @ self.w1 + self.b1, torch.tensor(0.0))
         return torch.einsum("nh,hk->nk", h, self.w2) + self.b2
-
-
-@mlp.right
-class FlattensColumnsFirst(TwoLayers):
-    def forward(self, x):
-        x = x.squeeze(1).transpose(1, 2).flatten(1)
-        return self.fc2(torch.relu(self.fc1(x)))
 
 
 RELU = "F.relu(self.fc1(x))"
@@ -264,14 +248,8 @@ mutants(
     ("all but the first dimension, and end", "self.fc2(x)", "self.fc2(x).flatten()"),
     ("whoever wants probabilities", "self.fc2(x)", "self.fc2(x), self.fc2(x).softmax(1)"),
     ("builds a layer and computes nothing", "F.relu", "nn.ReLU"),
+    ("a layer made inside forward", FC2, "", "self.fc2(x)", "nn.Linear(512, 10)(x)"),
 )  # fmt: skip
-
-
-@mlp.wrong("a layer made inside forward")
-class LayersInForward(nn.Module):
-    def forward(self, x):
-        h = F.relu(nn.Linear(784, 512)(x.flatten(1)))
-        return nn.Linear(512, 10)(h)
 
 
 # --- train_one_epoch ------------------------------------------------------------------------
@@ -297,11 +275,6 @@ train_plainly = train.right(TRAIN())
 
 def device_of(model):
     return next(model.parameters()).device
-
-
-@train.blank
-def train_stub(model, loader, loss_fn, optimizer):
-    raise NotImplementedError
 
 
 @train.right
@@ -454,11 +427,6 @@ def accuracy(model, loader):
     return correct / len(loader.dataset)
 """)
 accuracy_plainly = accuracy.right(ACCURACY())
-
-
-@accuracy.blank
-def accuracy_stub(model, loader):
-    raise NotImplementedError
 
 
 @accuracy.right

@@ -15,11 +15,6 @@ from .mutants import Text, mutants
 softmax = Bank("softmax")
 
 
-@softmax.blank
-def softmax_stub(z):
-    raise NotImplementedError
-
-
 @softmax.right
 def softmax_by_logsumexp(scores):
     return (scores - torch.logsumexp(scores, -1)[..., None]).exp()
@@ -74,8 +69,7 @@ def softmax(z):
 SHIFT, SUM = "z.max(dim=-1, keepdim=True).values", "e.sum(dim=-1, keepdim=True)"
 softmax.right(SOFTMAX())
 mutants(
-    softmax,
-    SOFTMAX,
+    softmax, SOFTMAX,
     ("over the batch", "dim=-1", "dim=0"),
     ("count from the end", "dim=-1", "dim=1"),
     ("the whole tensor must not sum to 1", SUM, "e.sum()"),
@@ -85,7 +79,7 @@ mutants(
     ("base e", "exp(shifted)", "exp2(shifted)"),
     ("one exponential, one division", "exp(shifted)", "exp(shifted / 2)"),
     ("overflows to inf", f" - {SHIFT}", ""),
-    ("not one maximum for the whole tensor", SHIFT, "z.max()"),
+    ("not one maximum for the whole batch", SHIFT, "z.max()"),
     ("same number for the whole row", SHIFT, "z.max(dim=0).values"),
     ("subtracting the mean", SHIFT, "z.mean(dim=-1, keepdim=True)"),
     ("did you clip", f"z - {SHIFT}", "z.clamp(-80, 80)"),
@@ -97,17 +91,12 @@ mutants(
     ("Functions of the module math", "torch.exp", "math.exp"),
     ("numpy's functions stumble", "torch.exp", "np.exp", SUM, "np.sum(e)"),
     ("only builds the layer", f"e / {SUM}", "nn.Softmax(z)"),
-)
+)  # fmt: skip
 
 
 # --- cross_entropy --------------------------------------------------------------------------
 
 cross_entropy = Bank("cross_entropy")
-
-
-@cross_entropy.blank
-def cross_entropy_stub(p, q):
-    raise NotImplementedError
 
 
 @cross_entropy.right
@@ -158,8 +147,7 @@ def cross_entropy(p, q):
 LOG, KEEP = "torch.log(q[keep])", "keep = p > 0"
 cross_entropy.right(CROSS_ENTROPY())
 mutants(
-    cross_entropy,
-    CROSS_ENTROPY,
+    cross_entropy, CROSS_ENTROPY,
     ("first argument p holds", "p[keep] * torch.log(q[keep])", "q[keep] * torch.log(p[keep])"),
     ("the minus in front makes", "-terms", "terms"),
     ("two things are missing", "-terms.sum()", "terms"),
@@ -178,17 +166,12 @@ mutants(
     ("keep no dimension", ".sum()", ".sum(dim=0, keepdim=True)"),
     ("in-place", KEEP, f"{KEEP}\nq[~keep] = 1"),
     ("one True or False", KEEP, f"if p == 0:\n    return p.sum()\n{KEEP}"),
-)
+)  # fmt: skip
 
 
 # --- cross_entropy_from_logits --------------------------------------------------------------
 
 from_logits = Bank("cross_entropy_from_logits")
-
-
-@from_logits.blank
-def from_logits_stub(logits, targets):
-    raise NotImplementedError
 
 
 @from_logits.right
@@ -237,8 +220,7 @@ BEGIN, PICK, LOG_P = "n = len(targets)", "[torch.arange(n), targets]", "logits -
 RETURN = f"-log_p{PICK}.mean()"
 from_logits.right(FROM_LOGITS())
 mutants(
-    from_logits,
-    FROM_LOGITS,
+    from_logits, FROM_LOGITS,
     ("apply it once", RETURN, "nn.CrossEntropyLoss()(torch.exp(log_p), targets)"),
     ("over the samples of the batch", "dim=1", "dim=0"),
     ("a sum grows with the batch", ".mean()", ".sum()"),
@@ -270,11 +252,6 @@ mutants(
 # --- cross_entropy_grad ---------------------------------------------------------------------
 
 grad = Bank("cross_entropy_grad")
-
-
-@grad.blank
-def grad_stub(logits, targets):
-    raise NotImplementedError
 
 
 @grad.right
@@ -338,8 +315,7 @@ def cross_entropy_grad(logits, targets):
 LARGEST, MINUS = "logits.max(dim=1, keepdim=True).values", "g[torch.arange(n), targets] -= 1"
 grad.right(GRAD())
 mutants(
-    grad,
-    GRAD,
+    grad, GRAD,
     ("factor 1/n", "g / n", "g"),
     ("not the other way round", "g / n", "-g / n"),
     ("the target's part is missing", MINUS, ""),
@@ -350,14 +326,14 @@ mutants(
     ("the first index is the sample", "torch.arange(n), targets", "targets, torch.arange(n)"),
     ("the formula: softmax minus", "torch.exp(logits", "torch.exp2(logits"),
     ("every logit gets its own", "g / n", "(g / n).flatten()"),
-    ("overflows to nan", f" - {LARGEST}", ""),
+    ("inf/inf is NaN", f" - {LARGEST}", ""),
     ("maximum for the whole batch", LARGEST, "logits.max()"),
     ("in-place", "e = torch.exp(logits -", "logits -=", "values)", "values\ne = torch.exp(logits)"),
     ("written as a fixed number", "g / n", "g / 3"),
     ("dtype of its argument", "g / n", "(g / n).float()"),
     ("it stops at the largest target", MINUS, "g -= F.one_hot(targets)"),
     ("that name", "n, k = logits.shape", "return cross_entropy_grad(logits, targets)"),
-)
+)  # fmt: skip
 
 
 @grad.wrong("derivative by the probabilities")

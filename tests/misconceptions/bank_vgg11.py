@@ -25,14 +25,18 @@ def receptive_field(kernel_sizes, strides):
 GROW, WIDEN = "side += (kernel_size - 1) * step", "step *= stride"
 
 
-@receptive_field.blank
-def receptive_field_stub(kernel_sizes, strides):
-    raise NotImplementedError("write receptive_field")
-
-
+BACKWARDS = Text("""
+def receptive_field(kernel_sizes, strides):
+    side = 1
+    for kernel_size, stride in zip(reversed(kernel_sizes), reversed(strides)):
+        side = (side - 1) * stride + kernel_size
+    return side
+""")
+EACH = "for kernel_size, stride in zip(reversed(kernel_sizes), reversed(strides))"
+receptive_field.right(FORWARDS())
+receptive_field.right(BACKWARDS())
 mutants(
-    receptive_field,
-    FORWARDS,
+    receptive_field, FORWARDS,
     ("strides do not enter", WIDEN, "pass"),
     ("own stride is applied too early", f"{GROW}\n        {WIDEN}", f"{WIDEN}\n{GROW}"),
     ("strides pile up", WIDEN, "step = stride"),
@@ -43,43 +47,15 @@ mutants(
     ("`return`", "return side", "print(side)"),
     ("side of the square", "return side", "return side**2"),
     ("keep two numbers", GROW, "side += kernel_size + stride - 2"),
-)
-
-
-@receptive_field.wrong("a stride widens the layers after it")
-def recursion_in_the_wrong_direction(kernel_sizes, strides):
-    side = 1
-    for kernel_size, stride in zip(kernel_sizes, strides, strict=True):
-        side = (side - 1) * stride + kernel_size
-    return side
-
-
-@receptive_field.wrong("no layer at all")
-def fails_on_no_layer(kernel_sizes, strides):
-    side, step = kernel_sizes[0], strides[0]
-    for kernel_size, stride in zip(kernel_sizes[1:], strides[1:], strict=True):
-        side += (kernel_size - 1) * step
-        step *= stride
-    return side
-
-
-@receptive_field.wrong("in-place")
-def empties_the_lists(kernel_sizes, strides):
-    side = 1
-    while kernel_sizes:
-        side = (side - 1) * strides.pop() + kernel_sizes.pop()
-    return side
-
-
-receptive_field.right(FORWARDS())
-
-
-@receptive_field.right
-def backwards(kernel_sizes, strides):
-    side = 1
-    for i in range(len(kernel_sizes) - 1, -1, -1):
-        side = (side - 1) * strides[i] + kernel_sizes[i]
-    return side
+    ("no layer at all", "1, 1", "kernel_sizes[0], strides[0]",
+     "zip(kernel_sizes, strides)", "zip(kernel_sizes[1:], strides[1:])"),
+)  # fmt: skip
+mutants(
+    receptive_field, BACKWARDS,
+    ("a stride widens the layers after it", EACH, EACH.replace("reversed", "list")),
+    ("in-place", EACH, "while strides",
+     "stride + kernel_size", "strides.pop() + kernel_sizes.pop()"),
+)  # fmt: skip
 
 
 @receptive_field.right
@@ -123,14 +99,8 @@ def conv_parameters(in_channels, out_channels, kernel_size, bias=True):
 """)
 
 
-@conv_parameters.blank
-def conv_parameters_stub(in_channels, out_channels, kernel_size, bias=True):
-    raise NotImplementedError()
-
-
 mutants(
-    conv_parameters,
-    BY_CASES,
+    conv_parameters, BY_CASES,
     ("biases are not counted", "if bias", "if not weights"),
     ("argument bias is not looked at", "if bias", "if weights"),
     ("wrong way round", "if bias", "if not bias"),
@@ -139,12 +109,9 @@ mutants(
     ("the side is counted once", "kernel_size * kernel_size", "kernel_size"),
     ("its double", "kernel_size * kernel_size", "2 * kernel_size"),
     ("and their defaults", "bias=True", "bias"),
-)
-
-
-@conv_parameters.wrong("count one filter first")
-def squares_the_wrong_thing(in_channels, out_channels, kernel_size, bias=True):
-    return (in_channels * kernel_size) ** 2 * out_channels + bias * out_channels
+    ("count one filter first",
+     "in_channels * kernel_size * kernel_size", "(in_channels * kernel_size) ** 2"),
+)  # fmt: skip
 
 
 @conv_parameters.wrong("how many tensors hold the parameters")
@@ -198,14 +165,10 @@ def make_features(config):
     return nn.Sequential(*layers)
 """
 BY_THE_BOOK = Text(FEATURES, Squeeze=Squeeze)
+CONV = "nn.Conv2d(in_channels, entry, 3, padding=1)"
 RELU, POOL, RESULT = "nn.ReLU()", "nn.MaxPool2d(2)", "nn.Sequential(*layers)"
 # A ReLU only where the number of channels changes, so not between two equal convolutions.
 RELU_ONCE = f", {RELU}]", f"] + [{RELU}] * (in_channels != entry)"
-
-
-@features.blank
-def make_features(config):
-    raise NotImplementedError
 
 
 features.right(BY_THE_BOOK())
@@ -264,8 +227,7 @@ def relu_after_the_pool(config):
 
 
 mutants(
-    features,
-    BY_THE_BOOK,
+    features, BY_THE_BOOK,
     ("single linear map", f", {RELU}", ""),
     ("every single convolution, not every block", *RELU_ONCE),
     ("VGG of 2014 has no batch norm", RELU, f"nn.BatchNorm2d(entry), {RELU}"),
@@ -291,20 +253,10 @@ mutants(
     ("not among the features", RELU, f"{RELU}, nn.Dropout2d(0.2)"),
     ("with the star", "*layers", "layers"),
     ("Only modules go into nn.Sequential", RELU, "F.relu"),
-)
-
-
-@features.wrong("share their weights")
-def one_object_for_equal_layers(config):
-    layers, made, c = [], {}, 3
-    for entry in config:
-        if entry == "M":
-            layers.append(nn.MaxPool2d(2))
-        else:
-            made.setdefault((c, entry), nn.Conv2d(c, entry, 3, padding=1))
-            layers += [made[c, entry], nn.ReLU()]
-            c = entry
-    return nn.Sequential(*layers)
+    # one object for all layers of one size
+    ("share their weights", "[], 3", "[], 3\nmade = {}", CONV,
+     f"made.setdefault((in_channels, entry), {CONV})"),
+)  # fmt: skip
 
 
 # --- VGG11 ----------------------------------------------------------------------------------
@@ -331,20 +283,14 @@ LINEAR, END = "nn.Linear(512, num_classes)", '512, 512, "M"]'
 MAPS, LOGITS = "self.features(x)", "self.classifier(x.flatten(1))"
 
 
-@vgg11.blank
-class VGG11Stub(nn.Module):
-    def __init__(self, num_classes=10):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, images):
-        raise NotImplementedError
-
-
 vgg11.right(PlainVGG11)
+# a convolution at the end
+vgg11.right(
+    PLAIN_VGG11(LINEAR, "nn.Conv2d(512, num_classes, 1)", LOGITS, "self.classifier(x).mean((2, 3))")
+)
 
 
-@vgg11.right
+LAYER_BY_LAYER = Text("""
 class LayerByLayer(nn.Module):
     def __init__(self, num_classes: int = 10, **unused):
         super().__init__()
@@ -369,6 +315,8 @@ class LayerByLayer(nn.Module):
         x = self.pool(F.relu(self.conv4_2(F.relu(self.conv4_1(x)))))
         x = self.pool(F.relu(self.conv5_2(F.relu(self.conv5_1(x)))))
         return self.fc(x.reshape(-1, 512))
+""")
+vgg11.right(LAYER_BY_LAYER())
 
 
 @vgg11.right
@@ -379,16 +327,6 @@ def by_a_function(num_classes=10):
         features = torchvision_vgg11().features
     features = features.to_empty(device="cpu")
     return nn.Sequential(features, nn.Flatten(), nn.Linear(512, num_classes))
-
-
-@vgg11.right
-class ConvolutionAtTheEnd(PlainVGG11):
-    def __init__(self, num_classes=10):
-        super().__init__(num_classes)
-        self.classifier = nn.Conv2d(512, num_classes, kernel_size=1)
-
-    def forward(self, x):
-        return self.classifier(self.features(x)).mean((2, 3))
 
 
 @vgg11.right
@@ -410,42 +348,25 @@ class ModuleListAndEinsum(nn.Module):
 
 
 mutants(
-    vgg11,
-    PLAIN_VGG11,
+    vgg11, PLAIN_VGG11,
     ("it is eight convolutions", '[64, "M"', '[64, 64, "M"'),
     ("is one missing, or never called", END, '512, "M"]'),
     ("each convolution takes the channels", '512, 512, "M", 512', '256, 256, "M", 512'),
     ("cross_entropy applies softmax itself", LOGITS, f"F.softmax({LOGITS}, dim=1)"),
     ("leave it for VGG16", MAPS, f"F.dropout({MAPS}, 0.5, self.training)"),
-    (
-        "counts eleven layers with its three linear ones",
-        LINEAR,
-        f"nn.Sequential(nn.Linear(512, 512), {RELU}, nn.Linear(512, 512), {RELU}, {LINEAR})",
-    ),
+    ("counts eleven layers with its three linear ones", LINEAR,
+     f"nn.Sequential(nn.Linear(512, 512), {RELU}, nn.Linear(512, 512), {RELU}, {LINEAR})"),
     ("the last one after the last convolution", END, "512, 512]", "(512, num", "(2048, num"),
     ("after convolutions 1, 2, 4, 6 and 8", '256, 256, "M"', '256, "M", 256, "M"'),
     ("takes 512 numbers and gives num_classes", LINEAR, "nn.Linear(512, num_classes + 1)"),
     ("7×7×512 is what is left of 224×224", "(512, num", "(512 * 7 * 7, num"),
-    (
-        "adaptive average pool to 7×7",
-        *("(512, num", "(512 * 7 * 7, num"),
-        *(MAPS, f"F.adaptive_avg_pool2d({MAPS}, 7)"),
-    ),
+    ("adaptive average pool to 7×7",
+     "(512, num", "(512 * 7 * 7, num", MAPS, f"F.adaptive_avg_pool2d({MAPS}, 7)"),
     ("num_classes is an argument", LINEAR, "nn.Linear(512, 10)"),
     ("also between two without a pool", *RELU_ONCE),
     ("before batch norm", RELU, f"nn.BatchNorm2d(entry), {RELU}"),
     ("AlexNet's; it is not part", MAPS, f"F.local_response_norm({MAPS}, 5)"),
     ("with the line that the stub began with", "num_classes=10", "num_classes"),
     ("one output per class", LINEAR, "nn.Conv2d(512, num_classes, 1)", "x.flatten(1)", "x"),
-)
-
-
-@vgg11.wrong("remove it, or call it")
-class CallsOneTwice(LayerByLayer):
-    def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = self.pool(F.relu(self.conv3_2(F.relu(self.conv3_1(x)))))
-        x = self.pool(F.relu(self.conv4_2(F.relu(self.conv4_1(x)))))
-        x = self.pool(F.relu(self.conv5_1(F.relu(self.conv5_1(x)))))
-        return self.fc(x.flatten(1))
+)  # fmt: skip
+mutants(vgg11, LAYER_BY_LAYER, ("remove it, or call it", "self.conv5_2(F", "self.conv5_1(F"))

@@ -24,13 +24,9 @@ BY_THE_BOOK = Text(
             return torch.zeros_like(x)
         mask = torch.rand_like(x) >= p
         return x * mask / (1 - p)
-    """
+    """,
+    random=random,
 )
-
-
-@dropout.blank
-def dropout_stub(x, p, training):
-    raise NotImplementedError
 
 
 dropout.right(BY_THE_BOOK())
@@ -68,8 +64,7 @@ def by_where(x, p, training):
 
 RESULT = "x * mask / (1 - p)"
 mutants(
-    dropout,
-    BY_THE_BOOK,
+    dropout, BY_THE_BOOK,
     ("so that the sum stays the same on average", RESULT, "x * mask"),
     ("belongs to the older form", "x.clone()", "x * (1 - p)"),
     ("nothing needs to be made up for", "x.clone()", "x / (1 - p) if p < 1 else x"),
@@ -83,11 +78,8 @@ mutants(
     ("all of it alike", RESULT, "x * mask * (x.sum(-1) / (x * mask).sum(-1))[..., None]"),
     ("of many entries should be zero", "torch.rand_like", "torch.randn_like"),
     ("one draw must decide about one entry", "torch.rand_like(x)", "torch.rand(x.shape[1:])"),
-    (
-        "as many random numbers as x has entries",
-        "torch.rand_like(x)",
-        "torch.rand(len(x), *[1] * (x.dim() - 1))",
-    ),
+    ("as many random numbers as x has entries",
+     "torch.rand_like(x)", "torch.rand(len(x), *[1] * (x.dim() - 1))"),
     ("compare a uniform number", "rand_like(x) >= p", "randint(0, 100, x.shape) > 100 * p"),
     ("0 · infinity is NaN", "p == 1", "p > 1"),
     ("p = 1 is a case of its own", "p == 1", "p > 1", RESULT, "x * mask * (1 / (1 - p))"),
@@ -96,50 +88,31 @@ mutants(
     ("no .detach()", "x * mask", "x.data * mask"),
     ("what is dropped gets 0", f"return {RESULT}", f"return x + ({RESULT} - x).detach()"),
     ("becomes 0 with probability p", "x * mask / (1 - p)", "x"),
-)
-
-
-@dropout.wrong("in the shape of x")
-def drops_channels(x, p, training):
-    return F.dropout2d(x, p, training)
-
-
-@dropout.wrong("Draw from torch's generator")
-def by_numpy(x, p, training):
-    if not training or p == 1:
-        return x * (not training)
-    mask = torch.from_numpy(np.random.rand(*x.shape) >= p)
-    return x * mask / (1 - p)
-
-
-@dropout.wrong("not from numpy's or Python's")
-def by_random(x, p, training):
-    if not training or p == 1:
-        return x * (not training)
-    mask = [random.random() >= p for _ in range(x.numel())]
-    return x * torch.tensor(mask).view(x.shape) / (1 - p)
-
-
-@dropout.wrong("in-place operation")
-def in_place(x, p, training):
-    if training:
-        x[torch.rand_like(x) < p] = 0
-        x /= 1 - p
-    return x
-
-
-@dropout.wrong("number of zeros varies")
-def exactly_so_many(x, p, training):
-    if not training or p == 1:
-        return x * (not training)
-    mask = torch.ones(x.numel(), dtype=x.dtype)
-    mask[torch.randperm(x.numel())[: round(p * x.numel())]] = 0
-    return x * mask.view(x.shape) / (1 - p)
+    ("Draw from torch's generator",
+     "torch.rand_like(x)", "torch.from_numpy(np.random.rand(*x.shape))"),
+    ("not from numpy's or Python's", "torch.rand_like(x)",
+     "torch.tensor([random.random() for _ in range(x.numel())]).view(x.shape)"),
+    ("in-place operation", f"return {RESULT}", "x[~mask] = 0\nx /= 1 - p\nreturn x"),
+    ("number of zeros varies", "torch.rand_like(x) >= p",
+     "torch.randperm(x.numel()).view(x.shape) >= round(p * x.numel())"),
+)  # fmt: skip
+dropout.wrong("in the shape of x")(F.dropout2d)
 
 
 # --- VGG16 ----------------------------------------------------------------------------------
 
 vgg16 = Bank("VGG16")
+
+
+class OwnDropout(nn.Module):
+    def __init__(self, whole_rows=False):
+        super().__init__()
+        self.whole_rows = whole_rows
+
+    def forward(self, x):
+        draws = torch.rand(x.shape[1]) if self.whole_rows else torch.rand_like(x)
+        return x * (draws < 0.5) * 2 if self.training else x
+
 
 PLAIN_VGG16 = Text(
     """
@@ -169,22 +142,12 @@ PLAIN_VGG16 = Text(
         def forward(self, x):
             x = self.features(x)
             return self.classifier(x.flatten(1))
-    """
+    """,
+    OwnDropout=OwnDropout,
 )
-PlainVGG16 = PLAIN_VGG16()
 
 
-@vgg16.blank
-class VGG16Stub(nn.Module):
-    def __init__(self, num_classes=10):
-        super().__init__()
-        raise NotImplementedError
-
-    def forward(self, images):
-        raise NotImplementedError
-
-
-vgg16.right(PlainVGG16)
+vgg16.right(PLAIN_VGG16())
 
 
 @vgg16.right
@@ -209,11 +172,6 @@ class WithFunctions(nn.Module):
         return self.fc3(x)
 
 
-class OwnDropout(nn.Module):
-    def forward(self, x):
-        return x * (torch.rand_like(x) < 0.5) * 2 if self.training else x
-
-
 FIRST, LAST = "nn.Linear(512, 4096)", "nn.Linear(4096, num_classes)"
 DROPOUT, RELU = "nn.Dropout(0.5)", "nn.ReLU()"
 BEFORE_LAST = f"{DROPOUT},\n            {LAST}"
@@ -221,32 +179,19 @@ BEFORE_LAST = f"{DROPOUT},\n            {LAST}"
 vgg16.right(PLAIN_VGG16(FIRST, f"{DROPOUT}, {FIRST}"))
 vgg16.right(PLAIN_VGG16(BEFORE_LAST, LAST, FIRST, f"{DROPOUT}, {FIRST}"))
 vgg16.right(PLAIN_VGG16(f"{RELU}, {DROPOUT}", f"nn.Dropout(inplace=True), {RELU}"))
-
-
-@vgg16.right
-class Convolutional(PlainVGG16):
-    """Linear layers written as 1×1 convolutions, and a dropout of one's own."""
-
-    def __init__(self, num_classes=10):
-        super().__init__()
-        self.classifier = nn.Sequential(
-            nn.Conv2d(512, 4096, 1),
-            nn.ReLU(),
-            OwnDropout(),
-            nn.Conv2d(4096, 4096, 1),
-            nn.ReLU(),
-            OwnDropout(),
-            nn.Conv2d(4096, num_classes, 1),
-        )
-
-    def forward(self, x):
-        return self.classifier(self.features(x))[..., 0, 0]
-
+# Linear layers written as 1×1 convolutions, and a dropout of one's own.
+vgg16.right(
+    PLAIN_VGG16(
+        *(f"{FIRST},", "nn.Conv2d(512, 4096, 1),"),
+        *("nn.Linear(4096, 4096)", "nn.Conv2d(4096, 4096, 1)"),
+        *(LAST, "nn.Conv2d(4096, num_classes, 1)"),
+        *(DROPOUT, "OwnDropout()", "(x.flatten(1))", "(x)[..., 0, 0]"),
+    )
+)
 
 MAPS, LOGITS, END = "self.features(x)", "self.classifier(x.flatten(1))", '512, 512, 512, "M"]'
 mutants(
-    vgg16,
-    PLAIN_VGG16,
+    vgg16, PLAIN_VGG16,
     ("hold most of the weights", f", {DROPOUT}", ""),
     ("Dropout belongs after the hidden layers", LAST, f"{LAST}, {DROPOUT}"),
     ("the convolutions have few weights", "place=True)", "place=True), nn.Dropout2d(0.1)"),
@@ -254,11 +199,8 @@ mutants(
     ("not the share that is kept", DROPOUT, "nn.Dropout(0.2)"),
     ("training=self.training", "x.flatten(1)", "F.dropout(x, 0.5).flatten(1)"),
     ("without it they are one", " nn.ReLU(),", ""),
-    (
-        "thirteen convolutions (2, 2, 3, 3, 3), and three linear layers follow",
-        *("256, 256, 256", "256, 256, 256, 256"),
-        *("512, 512, 512", "512, 512, 512, 512"),
-    ),
+    ("thirteen convolutions (2, 2, 3, 3, 3), and three linear layers follow",
+     "256, 256, 256", "256, 256, 256, 256", "512, 512, 512", "512, 512, 512, 512"),
     ("Is one missing, or never called", END, '512, 512, "M"]'),
     ("M, 512 three times, M, 512 three times", "128, 128", "128, 256"),
     ("stand in configuration C", "entry, 3, padding=1", "entry, 1"),
@@ -269,18 +211,8 @@ mutants(
     ("512→4096, 4096→4096 and 4096→num_classes", "4096", "512"),
     ("the first linear layer takes 512 numbers", FIRST, "nn.Linear(512 * 7, 4096)"),
     ("dropout is what regularises it", "nn.ReLU(inplace", "nn.BatchNorm2d(entry), nn.ReLU(inplace"),
-)
-
-
-@vgg16.wrong("Each entry is dropped independently")
-class DropsWholeRows(PlainVGG16):
-    def forward(self, x):
-        x = self.features(x).flatten(1)
-        for i in (0, 3):
-            x = F.relu(self.classifier[i](x))
-            if self.training:
-                x = x * (torch.rand(x.shape[1]) < 0.5) * 2
-        return self.classifier[6](x)
+    ("Each entry is dropped independently", DROPOUT, "OwnDropout(whole_rows=True)"),
+)  # fmt: skip
 
 
 # --- ensemble_predict -----------------------------------------------------------------------
@@ -300,22 +232,19 @@ STACKS = Text(
 )
 
 
-@ensemble.blank
-def ensemble_stub(models, images):
-    raise NotImplementedError
-
-
+SUMS = Text(
+    """
+    @torch.no_grad()
+    def ensemble_predict(models, images):
+        total, n = 0, 0
+        for model in models:
+            total = total + model.eval()(images).softmax(-1)
+            n += 1
+        return total / n
+    """
+)
 ensemble.right(STACKS())
-
-
-@ensemble.right
-@torch.no_grad()
-def sums_and_counts(models, images):
-    total, n = 0, 0
-    for model in models:
-        total = total + model.eval()(images).softmax(-1)
-        n += 1
-    return total / n
+ensemble.right(SUMS())
 
 
 @ensemble.right
@@ -358,8 +287,7 @@ def through_numpy(models, images):
 
 
 mutants(
-    ensemble,
-    STACKS,
+    ensemble, STACKS,
     ("average probabilities, not logits", ".softmax(1)", ""),
     ("Dropout and batch norm behave differently", "model.eval()", "model.train()"),
     ("keeps all its activations in memory", "with torch.no_grad():", "if True:"),
@@ -372,45 +300,15 @@ mutants(
     ("does a return stand inside the loop", "members.append(", "return ("),
     ("the loop overwrites the result", "members.append(", "members = [(", "(1))", "(1))]"),
     ("softmax goes over the classes", ".softmax(1)", ".softmax(0)"),
-    (
-        "forgets how sure each member is",
-        *(".softmax(1)", ".argmax(1)"),
-        *("torch.stack(members)", "F.one_hot(torch.stack(members)).float()"),
-    ),
-)
-
-
-@ensemble.wrong("has no length")
-def takes_the_length(models, images):
-    total = 0
-    with torch.no_grad():
-        for model in models:
-            total = total + model.eval()(images).softmax(1)
-    return total / len(models)
-
-
-@ensemble.wrong("no index and can be walked once")
-def walks_twice(models, images):
-    for model in models:
-        model.eval()
-    with torch.no_grad():
-        return torch.stack([model(images).softmax(1) for model in models]).mean(0)
-
-
-@ensemble.wrong("no pop, no append")
-def pops(models, images):
-    models, outputs = models if isinstance(models, list) else list(models), []
-    with torch.no_grad():
-        while models:
-            outputs.append(models.pop().eval()(images).softmax(1))
-    return torch.stack(outputs).mean(0)
-
-
-@ensemble.wrong("half of all the weight")
-def mean_of_means(models, images):
-    mean = None
-    with torch.no_grad():
-        for model in models:
-            p = model.eval()(images).softmax(1)
-            mean = p if mean is None else (mean + p) / 2
-    return mean
+    ("forgets how sure each member is", ".softmax(1)", ".argmax(1)",
+     "torch.stack(members)", "F.one_hot(torch.stack(members)).float()"),
+)  # fmt: skip
+TOTAL = "total + model.eval()(images).softmax(-1)"
+mutants(
+    ensemble, SUMS,
+    ("has no length", "/ n", "/ len(models)"),
+    ("no index and can be walked once",
+     "total, n =", "for model in models:\n    model.eval()\ntotal, n =", "model.eval()(", "model("),
+    ("no pop, no append", "for model in models:", "while models:\n    model = models.pop()"),
+    ("half of all the weight", TOTAL, f"({TOTAL}) / (2 if n else 1)", "total / n", "total"),
+)  # fmt: skip

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sys
+import textwrap
 import threading
 import time
 
@@ -18,8 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_tensor
 from labutils.checks.frame.exercise import Check, Exercise, Result
 from labutils.checks.frame.timelimit import TimeIsUp, time_limit
-from labutils.checks.judges.values import Values
+from labutils.checks.judges.values import Values, table
 from tests.misconceptions.hints import hints_of
+from tests.misconceptions.mutants import Text
 from tests.misconceptions.test_bank import WRONG
 
 
@@ -37,129 +39,18 @@ def examine(answer):
 EXERCISE = Exercise("double", "00_test", 2, double, examine, "Twice the number.", seconds=1.0)
 
 
-def no_return(x):
-    2 * x
-
-
-def text(x):
-    return "2"
-
-
-def wrong_shape(x):
-    return (2 * x)[:2]
-
-
-def wrong_dtype(x):
-    return (2 * x).double()
-
-
-def nan(x):
-    return x * float("nan")
-
-
-def raises(x):
-    raise ValueError("something")
-
-
-def exits(x):
-    sys.exit(3)
-
-
-def recurses(x):
-    return recurses(x)
-
-
-def mutates(x):
-    x *= 2
-    return x
-
-
-def loops(x):
-    while True:
-        pass
-
-
-def loops_and_swallows(x):
-    while True:
-        try:
-            time.sleep(0.01)
-        except BaseException:
-            break
-    while True:
-        pass
-
-
-def sleeps(x):
-    time.sleep(1000)
-
-
-def locks(x):
-    lock = threading.Lock()
-    lock.acquire()
-    lock.acquire()
-
-
-def asks(x):
-    return float(input("twice 1? "))
-
-
-def switches_gradients_off(x):
-    torch.set_grad_enabled(False)
-    return 2 * x
-
-
-def impossible(x):
-    return torch.empty(10**15)
-
-
-def gigabytes(x):
-    kept = []
-    while True:
-        kept.append(torch.empty(10**8))  # 400 MB each, never touched
-
-
-def gigabytes_in_python(x):
-    kept = []
-    while True:
-        kept.append(bytes(10**8))
-
-
-def elsewhere(x):
-    return (2 * x).to("meta")
-
-
-def sparse(x):
-    return (2 * x).to_sparse()
-
-
-def refuses_integers(x):
-    return torch.tensor([1, 2]).softmax(0)  # torch itself raises NotImplementedError here
-
-
 class Unprintable(Exception):
     def __str__(self):
         raise ValueError("no text")
-
-
-def raises_the_unprintable(x):
-    raise Unprintable
 
 
 class Rude(BaseException):
     pass
 
 
-def raises_beyond_exception(x):
-    raise Rude("get out")
-
-
 class Opaque:
     def __repr__(self):
         raise ValueError("no repr")
-
-
-def opaque(x):
-    return Opaque()
 
 
 class Broken(torch.Tensor):
@@ -168,67 +59,61 @@ class Broken(torch.Tensor):
         raise ValueError("broken")
 
 
-def broken(x):
-    return torch.Tensor._make_subclass(Broken, 2 * x)
+def answer(body: str):
+    """The answer ``double(x)`` with this body."""
+    text = Text(f"def double(x):\n{textwrap.indent(body, '    ')}", **globals())
+    return text()
 
 
-def takes_both_results_of_max(x):
-    return torch.max(x, dim=0)
-
-
-def adds_up_a_list(x):
-    return [v for v in x].sum()
-
-
-def forgets_brackets(x):
-    with torch.no_grad:
-        return 2 * x
-
-
-def misspells(x):
-    return 2 * y  # noqa: F821
-
-
-def stub(x):
-    raise NotImplementedError
-
-
+LOOPS, SLEEPS, EXITS = "while True:\n    pass", "time.sleep(1000)", "sys.exit(3)"
+SWALLOWS = f"""
+while True:
+    try:
+        time.sleep(0.01)
+    except BaseException:
+        break
+{LOOPS}"""
+RAISES, TEXT = 'raise ValueError("something")', 'return "2"'
+IMPOSSIBLE = "return torch.empty(10**15)"
+# What an odd answer does -> a piece of the hint.
 ODD = {
-    no_return: "`return`",
-    text: "Stay in torch",
-    wrong_shape: "print(x.shape)",
-    wrong_dtype: "dtype of its argument",
-    nan: "Multiply",
-    raises: "read the last line",
-    exits: "ends the program",
-    recurses: "calls itself",
-    mutates: "in-place",
-    loops: "never ends",
-    loops_and_swallows: "waits for something",
-    sleeps: "waits for something",
-    locks: "waits for something",
-    asks: "given all that it needs",
-    switches_gradients_off: "for a block only",
-    impossible: "more memory than there is",
-    gigabytes: "more memory than there is",
-    gigabytes_in_python: "more memory than there is",
-    elsewhere: "device of its argument",
-    sparse: "to_dense",
-    refuses_integers: "read the last line",
-    raises_the_unprintable: "read the last line",
-    raises_beyond_exception: "read the last line",
-    opaque: "Stay in torch",
-    broken: "type and shape of your result",
-    takes_both_results_of_max: ".values are the largest",
-    adds_up_a_list: "a list stands where",
-    forgets_brackets: "brackets are missing",
-    misspells: "a typo",
+    "2 * x": "`return`",
+    TEXT: "Stay in torch",
+    "return (2 * x)[:2]": "print(x.shape)",
+    "return (2 * x).double()": "dtype of its argument",
+    "return x * float('nan')": "Multiply",
+    RAISES: "read the last line",
+    EXITS: "ends the program",
+    "return double(x)": "calls itself",
+    "x *= 2\nreturn x": "in-place",
+    LOOPS: "never ends",
+    SWALLOWS: "waits for something",
+    SLEEPS: "waits for something",
+    "lock = threading.Lock()\nlock.acquire()\nlock.acquire()": "waits for something",
+    "return float(input('twice 1? '))": "given all that it needs",
+    "torch.set_grad_enabled(False)\nreturn 2 * x": "for a block only",
+    IMPOSSIBLE: "more memory than there is",
+    # gigabytes, never touched: 400 MB each in torch, 100 MB each in Python
+    "kept = []\nwhile True:\n    kept.append(torch.empty(10**8))": "more memory than there is",
+    "kept = []\nwhile True:\n    kept.append(bytes(10**8))": "more memory than there is",
+    "return (2 * x).to('meta')": "device of its argument",
+    "return (2 * x).to_sparse()": "to_dense",
+    # torch itself raises NotImplementedError here
+    "return torch.tensor([1, 2]).softmax(0)": "read the last line",
+    "raise Unprintable": "read the last line",
+    "raise Rude('get out')": "read the last line",
+    "return Opaque()": "Stay in torch",
+    "return torch.Tensor._make_subclass(Broken, 2 * x)": "type and shape of your result",
+    "return torch.max(x, dim=0)": ".values are the largest",
+    "return [v for v in x].sum()": "a list stands where",
+    "with torch.no_grad:\n    return 2 * x": "brackets are missing",
+    "return 2 * y": "a typo",
 }
 
 
-@pytest.mark.parametrize("answer, hint", ODD.items(), ids=lambda v: getattr(v, "__name__", ""))
-def test_odd_answers_get_a_clear_result(answer, hint):
-    result = EXERCISE.run(answer)
+@pytest.mark.parametrize("body, hint", ODD.items(), ids=ascii)
+def test_odd_answers_get_a_clear_result(body, hint):
+    result = EXERCISE.run(answer(body))
     assert not result.passed and result.done and result.message
     assert hint.lower() in result.hint.lower()
 
@@ -242,17 +127,19 @@ def test_every_hint_of_the_frame_is_heard(module):
     assert not [hint for hint in hints if not any(f.lower() in hint.lower() for f in heard)]
 
 
-@pytest.mark.parametrize("answer", [None, 3, "double", torch.ones(3)])
-def test_what_is_no_function_is_named(answer):
-    result = EXERCISE.run(answer)
+@pytest.mark.parametrize("thing", [None, 3, "double", torch.ones(3)])
+def test_what_is_no_function_is_named(thing):
+    result = EXERCISE.run(thing)
     assert "Expected a function" in result.message and "The name now stands" in result.hint
 
 
 def test_the_line_of_the_student_is_named():
-    assert 'raise ValueError("something")' in EXERCISE.run(raises).message
+    assert f"(line 2: {RAISES})" in EXERCISE.run(answer(RAISES)).message
 
 
-def test_a_blank_answer_is_not_done_and_not_wrong():
+@pytest.mark.parametrize("rest", ["", "()", "('write it')", "  # your code goes here"])
+def test_a_blank_answer_is_not_done_and_not_wrong(rest):
+    stub = answer(f"raise NotImplementedError{rest}")
     assert EXERCISE.run(stub) == Result(False, False, "double is not written yet.")
 
 
@@ -283,6 +170,7 @@ def test_check_returns_the_answer_or_the_reference(capsys, monkeypatch):
     mine = lambda x: x + x  # noqa: E731
     assert check.double(mine) is mine
     assert "1 of 1 exercises done · 2 of 2 points" in capsys.readouterr().out
+    text = answer(TEXT)
     assert check.double(text) is double
     first = capsys.readouterr().out
     assert "[NOT YET]" in first and "expected a torch tensor" in first
@@ -293,14 +181,14 @@ def test_check_returns_the_answer_or_the_reference(capsys, monkeypatch):
     check.double(text)
     third = capsys.readouterr().out
     assert "Hint: Stay in torch" in third and "The idea: Twice the number." in third
-    assert check.double(stub) is double
+    assert check.double(answer("raise NotImplementedError")) is double
     assert "[TO DO]" in capsys.readouterr().out
 
 
 def test_the_reference_handed_out_earns_no_points(capsys, monkeypatch):
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     check = Check({"double": EXERCISE})
-    lent = check.double(text)
+    lent = check.double(answer(TEXT))
     capsys.readouterr()
     assert check.double(lent) is double  # the check's cell alone, run twice
     again = capsys.readouterr().out
@@ -313,7 +201,7 @@ def test_the_reference_handed_out_earns_no_points(capsys, monkeypatch):
 def test_under_nbgrader_a_wrong_answer_raises(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     with pytest.raises(AssertionError, match="tensor"):
-        Check({"double": EXERCISE}).double(text)
+        Check({"double": EXERCISE}).double(answer(TEXT))
 
 
 def test_an_unknown_exercise_is_named_with_the_nearest():
@@ -339,10 +227,12 @@ SAME = Values(
     "f", "00_toy", 1, torch.clone, idea="", hint="Something else.", shape_hint="Two of them."
 )
 SAME.probe(torch.tensor([1.0, 2.0]))
-SAME.mistake("the negative", "Drop the minus.", lambda x: -x)
-SAME.mistake("the sum", "Keep the entries.", lambda x: x.sum())
-SAME.mistake("the same", "Never said.", lambda x: x)
-SAME.mistake("nothing", "Never said either.", lambda x: x * float("nan"))
+SAME.mistakes += table(
+    ("the negative", lambda x: -x, "Drop the minus."),
+    ("the sum", lambda x: x.sum(), "Keep the entries."),
+    ("the same", lambda x: x, "Never said."),
+    ("nothing", lambda x: x * float("nan"), "Never said either."),
+)
 
 
 @pytest.mark.parametrize(
@@ -366,8 +256,8 @@ def test_values_recognise_known_mistakes_first(got, hint):
 
 
 def test_values_let_rounding_and_gradients_pass():
-    for answer in (lambda x: x + 1e-6, lambda x: x.clone().requires_grad_()):
-        assert SAME.run(answer).passed
+    assert SAME.run(lambda x: x + 1e-6).passed
+    assert SAME.run(lambda x: x.clone().requires_grad_()).passed
 
 
 def test_an_answer_that_works_in_place_spoils_no_probe():
@@ -377,8 +267,10 @@ def test_an_answer_that_works_in_place_spoils_no_probe():
 
 def test_numbers_alike_by_chance_are_told_apart_by_the_other_probes():
     exercise = Values("g", "00_toy", 1, lambda n: n + 1, idea="", hint="Something else.")
-    exercise.mistake("twice n", "Add, do not double.", lambda n: 2 * n)
-    exercise.mistake("n squared", "Add, do not square.", lambda n: n**2)
+    exercise.mistakes += table(
+        ("twice n", lambda n: 2 * n, "Add, do not double."),
+        ("n squared", lambda n: n**2, "Add, do not square."),
+    )
     exercise.probe(2)
     exercise.probe(3)
     assert "What came out is n squared." in exercise.run(lambda n: n * n).message
@@ -476,10 +368,10 @@ def windows(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
 
 
-@pytest.mark.parametrize("answer", [loops, loops_and_swallows, sleeps, impossible, exits])
-def test_on_windows_odd_answers_are_stopped_too(answer, windows):
+@pytest.mark.parametrize("body", [LOOPS, SWALLOWS, SLEEPS, IMPOSSIBLE, EXITS], ids=ascii)
+def test_on_windows_odd_answers_are_stopped_too(body, windows):
     began = time.monotonic()
-    assert ODD[answer] in EXERCISE.run(answer).hint
+    assert ODD[body] in EXERCISE.run(answer(body)).hint
     assert time.monotonic() - began < 10
 
 

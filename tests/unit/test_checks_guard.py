@@ -1,11 +1,8 @@
 """What an answer does to the process, torch or the system is undone, in every exercise."""
 
-import builtins
 import os
 import sys
-import tempfile
-import threading
-import time
+import textwrap
 
 import numpy as np
 import pytest
@@ -15,77 +12,30 @@ from torch import nn
 
 from labutils.checks import EXERCISES
 from labutils.checks.frame.guard import TorchItself
+from tests.misconceptions.mutants import Text
 
 
-def ends_the_kernel(*args, **kwargs):
-    os._exit(3)
+def answer(body: str):
+    """A function of anything with this body."""
+    imports = "import builtins, os, sys, tempfile, threading, time"
+    return Text(f"{imports}\ndef f(*args, **kwargs):\n{textwrap.indent(body, '    ')}")()
 
 
-def aborts(*args, **kwargs):
-    os.abort()
-
-
-def quits(*args, **kwargs):
-    builtins.quit()
-
-
-def forks(*args, **kwargs):
-    os.fork()
-
-
-def forks_and_raises(*args, **kwargs):
-    if os.fork() == 0:
-        raise ValueError("in the child")
-
-
-def changes_threads(*args, **kwargs):
-    torch.set_num_threads(1 if torch.get_num_threads() > 1 else 2)
-    raise ValueError
-
-
-def stops_gradients(*args, **kwargs):
-    torch.set_grad_enabled(False)
-
-
-def closes_stdout(*args, **kwargs):
-    sys.stdout.close()
-    print("x")
-
-
-def replaces_torch(*args, **kwargs):
-    torch.softmax = nn.Linear = F.relu = F.cross_entropy = torch.Tensor.softmax = None
-
-
-def deletes_torch(*args, **kwargs):
-    del torch.softmax, nn.Linear, F.relu, torch.Tensor.backward
-
-
-def starts_threads(*args, **kwargs):
-    for _ in range(20):
-        threading.Thread(target=time.sleep, args=(0.1,), daemon=True).start()
-
-
-def raises_warnings(*args, **kwargs):
-    np.seterr(all="raise")
-    sys.setrecursionlimit(10**6)
-
-
-def goes_elsewhere(*args, **kwargs):
-    os.chdir(os.path.dirname(os.getcwd()))
-
-
-def deletes_the_folder_it_is_in(*args, **kwargs):
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-
-
+ENDS = ["os._exit(3)", "os.abort()", "builtins.quit()"]
 UNRULY = [
-    ends_the_kernel, aborts, quits, changes_threads, stops_gradients, closes_stdout,
-    goes_elsewhere, deletes_the_folder_it_is_in,
-    replaces_torch, deletes_torch, starts_threads, raises_warnings,
-]  # fmt: skip
+    *ENDS,
+    "torch.set_num_threads(1 if torch.get_num_threads() > 1 else 2)\nraise ValueError",
+    "torch.set_grad_enabled(False)",
+    "sys.stdout.close()\nprint('x')",
+    "torch.softmax = nn.Linear = F.relu = F.cross_entropy = torch.Tensor.softmax = None",
+    "del torch.softmax, nn.Linear, F.relu, torch.Tensor.backward",
+    "for _ in range(20):\n    threading.Thread(target=time.sleep, args=[0.1], daemon=True).start()",
+    "np.seterr(all='raise')\nsys.setrecursionlimit(10**6)",
+    "os.chdir(os.path.dirname(os.getcwd()))",
+    "with tempfile.TemporaryDirectory() as folder:\n    os.chdir(folder)",
+]
 if hasattr(os, "fork"):
-    UNRULY += [forks, forks_and_raises]
+    UNRULY += ["os.fork()", "if os.fork() == 0:\n    raise ValueError('in the child')"]
 
 
 def _world():
@@ -96,19 +46,19 @@ def _world():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", UNRULY, ids=lambda f: f.__name__)
-def test_the_world_is_as_before(answer):
-    before = _world()
+@pytest.mark.parametrize("body", UNRULY, ids=ascii)
+def test_the_world_is_as_before(body):
+    before, unruly = _world(), answer(body)
     for exercise in EXERCISES.values():
-        result = exercise.run(answer)
+        result = exercise.run(unruly)
         assert result.done and not result.passed and result.message and result.hint, result
         assert _world() == before, exercise.name
 
 
-@pytest.mark.parametrize("answer", [ends_the_kernel, aborts, quits], ids=lambda f: f.__name__)
-def test_an_answer_that_would_end_the_kernel_is_told(answer):
+@pytest.mark.parametrize("body", ENDS)
+def test_an_answer_that_would_end_the_kernel_is_told(body):
     for exercise in EXERCISES.values():
-        assert "never ends the program" in exercise.run(answer).hint, exercise.name
+        assert "never ends the program" in exercise.run(answer(body)).hint, exercise.name
 
 
 def test_a_right_answer_that_replaces_torch_is_told_so():

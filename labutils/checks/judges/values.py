@@ -3,8 +3,9 @@
     entropy = Values("entropy", NOTEBOOK, 2, lambda p: Categorical(probs=p).entropy(),
                      idea="Weigh -log p with p, and add up.", hint="Add up -p log p.")
     entropy.probe(torch.tensor([0.1, 0.2, 0.7]))
-    entropy.mistake("the entropy in bits", "Nats are asked for: log, not log2.",
-                    lambda p: -(p * p.log2()).sum())
+    entropy.mistakes += table(
+        ("the entropy in bits", lambda p: -(p * p.log2()).sum(), "Use log, not log2."),
+    )
 
 The oracle says what is right. A mistake is a wrong formula: the check recognises its results, and
 the misconception bank hands it in as an answer, from this same line.
@@ -39,6 +40,17 @@ class Mistake(NamedTuple):
     name: str
     hint: str
     formulas: tuple[Callable, ...]
+
+
+def table(*rows: tuple, of: Callable = lambda formula: formula) -> list[Mistake]:
+    """Mistakes from rows of a name, one or more formulas, and a hint.
+
+    Long tables are laid out by hand (``# fmt: skip``), so that a page shows many rows.
+
+    Args:
+        of: makes a formula of the exercise's arguments from each one in the table.
+    """
+    return [Mistake(name, hint, tuple(map(of, some))) for name, *some, hint in rows]
 
 
 class Values(Exercise):
