@@ -248,7 +248,7 @@ VGG11_LONG = _budgets(_VGG11_LONG, "vgg11_long", _SMOKE_11)
 VGG16_LONG = _budgets(_VGG16_LONG, "vgg16_long", _SMOKE_16)
 # For the filters of its first layer: a few minutes on a CPU.
 _SMALL_ALEXNET = Recipe(
-    "small_alexnet", "small_alexnet", "cifar10", 64, num_epochs=10, lr=0.02, momentum=0.9,
+    "small_alexnet", "small_alexnet", "cifar10", 64, num_epochs=4, lr=0.02, momentum=0.9,
     nesterov=True, weight_decay=5e-4, schedule="one-cycle", augment=("flip", "crop"),
     grad_clip=5.0, fast=True,
 )  # fmt: skip
