@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .colors import BLUE, COLORS, LIGHT, MARKERS, ORANGE, REFERENCE
-from .figure import figure_title, new_axes, panel_title, series_style, show
+from .colors import BLUE, COLORS, DARK, LIGHT, MARKERS, ORANGE, REFERENCE
+from .figure import figure_title, new_axes, panel_title, series_style, show, write
 from .inputs import as_array, as_named, same_length
 from .words import about, change, fixed, percent, percents, plural, sentences
 
@@ -127,13 +127,14 @@ def against(values, reference, named=False) -> str:
 
 
 @series_style()
-def loss_by_step(losses, *, every=1, title="") -> None:
+def loss_by_step(losses, *, every=1, levels=None, title="") -> None:
     """Show the loss batch by batch within training, averaged over every few batches.
 
     Args:
         losses: one number per mini-batch, in order; a list of such lists, one per epoch (a
             history's ``batch_loss``); or several of either by name.
         every: how many mini-batches are averaged into one point, as in a printed running loss.
+        levels: losses to compare with, ``{text: loss}``, as dotted lines.
 
     Raises:
         ValueError: fewer mini-batches than ``every``.
@@ -152,8 +153,13 @@ def loss_by_step(losses, *, every=1, title="") -> None:
             )
         means = flat[: points * every].reshape(points, every).mean(axis=1)
         steps = every * np.arange(1, points + 1)
-        axis.plot(steps, means, label=name, markevery=max(1, points // 12))
+        marker = None if name else ""  # they tell curves apart: a single one has none
+        axis.plot(steps, means, label=name, marker=marker, markevery=max(1, points // 12))
         said.append(about(name, f"loss {change(means, fixed)} over {len(flat):,} mini-batches"))
+    for text, level in (levels or {}).items():
+        axis.axhline(level, color=DARK, linestyle=":", linewidth=1.2, marker="")
+        write(axis, steps[-1], level, text, away=(0, 4), ha="right", va="bottom")
+        said.append(f"Dotted: {text}, {fixed(level)}")
     if name:
         axis.legend()
     axis.set(xlabel="mini-batch", ylabel="loss" if every == 1 else f"mean loss of {every:,}")
@@ -163,13 +169,13 @@ def loss_by_step(losses, *, every=1, title="") -> None:
 
 @series_style()
 def train_test_gap(histories, *, title="") -> None:
-    """Show accuracy on training and test images, run by run; the area between is overfitting.
+    """Show accuracy on training and test images, run by run, and the gap between them.
 
     Args:
         histories: a history with ``train_accuracy`` and ``test_accuracy``, or several by name.
     """
     runs = _runs(histories)
-    columns = min(3, len(runs))
+    columns = 2 if len(runs) == 4 else min(3, len(runs))
     rows = -(-len(runs) // columns)
     fig, axes = new_axes(rows, columns, 3.0 * rows, 8 if columns > 1 else 5, sharey=True)
     said = []

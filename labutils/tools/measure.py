@@ -17,16 +17,19 @@ import torch
 from labutils import data, files
 from labutils.device import BUDGETS, pick_device, seed_everything
 from labutils.training import models, recipes
-from labutils.training.reference import FOLDERS, describe_images
+from labutils.training.reference import FOLDERS, describe_images, pack
 
 RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
 LOCK_SECONDS = 60  # to wait for others that add a run; each takes a moment
 
 
 def measure(
-    recipe, seed: int, *, source: str | None = None, shared: bool = False, checkpoint=None
+    recipe, seed: int, *, source=None, shared=False, checkpoint=None, filters=False
 ) -> dict:
-    """Train by ``recipe`` from ``seed`` on ``data.load``'s ``source``; return a run's record."""
+    """Train by ``recipe`` from ``seed`` on ``data.load``'s ``source``; return a run's record.
+
+    ``filters`` keeps the weights of the first layer too.
+    """
     device = pick_device()
     train, test = data.load(recipe.dataset, source=source)
     seed_everything(seed)
@@ -40,6 +43,8 @@ def measure(
     running = history.running_loss(RUNNING_LOSS_EVERY)
     if any(running):
         record["running_loss"] = [_rounded(epoch) for epoch in running]
+    if filters:
+        record["filters"] = pack(next(model.parameters()))
     return record | {
         "data": describe_images(train, test),
         "device": device.type,
@@ -86,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replace", action="store_true", help="drop runs of another recipe")
     parser.add_argument("--shared", action="store_true", help="say that the machine was shared")
     parser.add_argument("--sample", action="store_true", help="allow the embedded sample (a trial)")
+    parser.add_argument("--filters", action="store_true", help="keep the first layer's weights")
     parser.add_argument(
         "--checkpoints", type=Path, metavar="FOLDER", help="save each epoch there, and go on"
     )
@@ -99,8 +105,9 @@ def main(arguments: argparse.Namespace) -> int:
         checkpoint = arguments.checkpoints and arguments.checkpoints / f"{recipe.name}_{seed}.pt"
         try:
             run = measure(
-                recipe, seed, source=source, shared=arguments.shared, checkpoint=checkpoint
-            )
+                recipe, seed, source=source, shared=arguments.shared, checkpoint=checkpoint,
+                filters=arguments.filters,
+            )  # fmt: skip
             path = write(recipe, run, arguments.folder, replace=arguments.replace)
         except (data.DataError, files.Locked, ValueError) as error:
             print(error, file=sys.stderr)

@@ -60,6 +60,23 @@ def vgg16(num_classes: int = 10) -> nn.Sequential:
     return nn.Sequential(*vgg_features(CONFIG_D), *head, nn.Linear(4096, num_classes))
 
 
+def small_alexnet(num_classes: int = 10) -> nn.Sequential:
+    """Notebook 06's AlexNet for ``[N, 3, 32, 32]``: its form, fewer channels, filters of 7x7."""
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 7, stride=2, padding=3), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.LocalResponseNorm(5, k=2.0),
+        nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.LocalResponseNorm(5, k=2.0),
+        nn.Conv2d(64, 96, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(96, 96, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(96, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Flatten(),
+        nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(256, 256), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(256, num_classes),
+    )  # fmt: skip
+
+
 @torch.no_grad()
 def kaiming_init(model: nn.Module) -> nn.Module:
     """Draw weights so that activations keep their scale through ReLU layers; biases become 0.
@@ -74,6 +91,12 @@ def kaiming_init(model: nn.Module) -> nn.Module:
     return model
 
 
+def _small_alexnet() -> nn.Sequential:
+    model = kaiming_init(small_alexnet())
+    nn.init.normal_(model[0].weight, std=0.01)  # AlexNet's own: little noise to be seen in filters
+    return model
+
+
 # As the reference runs begin: with PyTorch's default weights VGG does not learn (notebook 04).
 MODELS = {
     "mlp": mlp,
@@ -81,4 +104,5 @@ MODELS = {
     "cnn_softmax": cnn_softmax,
     "vgg11": lambda: kaiming_init(vgg11()),
     "vgg16": lambda: kaiming_init(vgg16()),
+    "small_alexnet": _small_alexnet,
 }

@@ -246,6 +246,13 @@ VGG11 = _budgets(_VGG11, "vgg11", _SMOKE_11, gpu=_GPU | {"num_epochs": 60})
 VGG16 = _budgets(_VGG16, "vgg16", _SMOKE_16, gpu=_GPU | {"num_epochs": 100})
 VGG11_LONG = _budgets(_VGG11_LONG, "vgg11_long", _SMOKE_11)
 VGG16_LONG = _budgets(_VGG16_LONG, "vgg16_long", _SMOKE_16)
+# For the filters of its first layer: a few minutes on a CPU.
+_SMALL_ALEXNET = Recipe(
+    "small_alexnet", "small_alexnet", "cifar10", 64, num_epochs=4, lr=0.02, momentum=0.9,
+    nesterov=True, weight_decay=5e-4, schedule="one-cycle", augment=("flip", "crop"),
+    grad_clip=5.0, fast=True,
+)  # fmt: skip
+SMALL_ALEXNET = _budgets(_SMALL_ALEXNET, "small_alexnet", _SMOKE_11)
 
 RECIPES = {
     "mlp": MLP,
@@ -255,4 +262,5 @@ RECIPES = {
     "vgg16": VGG16,
     "vgg11_long": VGG11_LONG,
     "vgg16_long": VGG16_LONG,
+    "small_alexnet": SMALL_ALEXNET,
 }

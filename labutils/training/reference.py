@@ -45,6 +45,13 @@ def describe_images(train, test) -> dict:
     }
 
 
+def pack(weights: torch.Tensor) -> dict:
+    """Return a tensor as small whole numbers for JSON: ``values * scale``, of this ``shape``."""
+    scale = weights.detach().abs().max().item() / 127
+    values = (weights.detach().float() / scale).round().int().flatten().tolist()
+    return {"shape": list(weights.shape), "scale": scale, "values": values}
+
+
 class ReferenceRuns:
     """The runs of one recipe, a run per seed.
 
@@ -94,6 +101,11 @@ class ReferenceRuns:
     def band(self, key: str) -> tuple[list[float], list[float]]:
         """Return ``(lowest, highest)`` over the seeds, epoch by epoch."""
         return self.low(key), self.high(key)
+
+    def filters(self) -> torch.Tensor:
+        """Return the first layer's weights ``[out, in, k, k]`` of the first seed that kept them."""
+        kept = next(run["filters"] for run in self.runs if "filters" in run)
+        return kept["scale"] * torch.tensor(kept["values"], dtype=torch.float).view(kept["shape"])
 
     def describe(self) -> str:
         """Return a sentence: how many seeds, on which images and devices, and where they ended."""

@@ -195,9 +195,15 @@ EXAMPLES = {
     ),
     "loss_by_step": (
         lambda: plotting.loss_by_step(
-            {"DataLoader": [LOSSES[::2]] * 2, "Batches": LOSSES}, every=100
+            {"DataLoader": [LOSSES[::2]] * 2, "Batches": LOSSES},
+            every=100,
+            levels={"guessing": 2.303},
         ),
-        ["DataLoader: loss falls from 2.20 to 1.40 over 1,000 mini-batches", "Batches: loss falls"],
+        [
+            "DataLoader: loss falls from 2.20 to 1.40 over 1,000 mini-batches",
+            "Batches: loss falls",
+            "Dotted: guessing, 2.30",
+        ],
     ),
     "train_test_gap": (
         lambda: plotting.train_test_gap({"logits": LOGITS_RUN, "double softmax": DOUBLE_RUN}),

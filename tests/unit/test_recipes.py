@@ -1,6 +1,7 @@
 """Recipes are data: what they say is what they make."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,12 +63,23 @@ def test_the_double_softmax_is_the_same_network_with_a_softmax():
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("mlp", 407_050), ("cnn", 11_642), ("vgg11", 9_225_610), ("vgg16", 33_638_218)],
-)
+    [("mlp", 407_050), ("cnn", 11_642), ("vgg11", 9_225_610), ("vgg16", 33_638_218),
+     ("small_alexnet", 334_794)],
+)  # fmt: skip
 def test_parameter_counts(name, parameters):
     with torch.device("meta"):
         model = models.MODELS[name]()
     assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_the_small_alexnet_is_notebook_06s():
+    folder = Path(__file__).parents[2] / "notebooks" / "solutions"
+    path = next(folder.glob("06*.ipynb"))
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells]
+    names = {"nn": nn}
+    exec(next(text for text in texts if text.startswith("def small_alexnet")), names)
+    assert str(names["small_alexnet"]()) == str(models.small_alexnet())
 
 
 def test_vgg_features_are_torchvisions():

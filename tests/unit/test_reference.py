@@ -93,6 +93,21 @@ def test_the_running_loss_is_recorded_where_an_epoch_is_long_enough(no_training,
     assert measure.measure(recipes.MLP["smoke"], 0)["running_loss"] == [[1.0, 3.0]]
 
 
+def test_the_first_layer_is_kept_on_demand(tmp_path, no_training, monkeypatch):
+    monkeypatch.setattr(reference, "FOLDERS", (tmp_path,))
+    assert command(tmp_path, "mlp", "--budget", "smoke", "--seeds", "0") == 0
+    assert "filters" not in reference.load_reference("mlp_smoke").runs[0]
+    assert command(tmp_path, "mlp", "--budget", "smoke", "--seeds", "1", "--filters") == 0
+    kept = reference.load_reference("mlp_smoke").filters()  # seed 1's: seed 0 has none
+    assert kept.shape == (512, 784) and len(kept.unique()) > 100
+
+    weights = torch.randn(4, 3, 2, 2)
+    packed = json.loads(json.dumps(reference.pack(weights)))
+    assert max(packed["values"], key=abs) in (-127, 127)
+    its = reference.ReferenceRuns("x", {}, [{"seed": 0}, {"seed": 1, "filters": packed}])
+    torch.testing.assert_close(its.filters(), weights, atol=0.51 * packed["scale"], rtol=0)
+
+
 def test_a_run_that_was_interrupted_is_not_recorded(no_training, monkeypatch):
     monkeypatch.setattr(recipes, "train", lambda *a, **k: training.History())
     with pytest.raises(KeyboardInterrupt):
