@@ -116,6 +116,16 @@ def _let_go(model, error) -> None:
         torch.cuda.empty_cache()
 
 
+def check_scale(scale: float, epoch: int) -> None:
+    """Refuse to go on where float16 leaves out step after step, however little is scaled."""
+    if scale < 1:
+        raise FloatingPointError(
+            f"the gradients were no float16 numbers any more in epoch {epoch + 1}, and step after "
+            "step was left out. Make model and optimizer anew and try a tenth of the learning "
+            "rate, or compute in float32 (LABUTILS_DTYPE=float32)."
+        )
+
+
 def check_loss(loss: float, epoch: int, batch: int) -> None:
     """Refuse to go on with a loss that is no number any more."""
     if not math.isfinite(loss):

@@ -42,7 +42,7 @@ class Recipe:
         augment: what is done to training images, in this order: ``"flip"``, ``"crop"``.
         grad_clip: largest norm of the gradient, or ``None``.
         mean, std: of the normalisation ``(x / 255 - mean) / std``.
-        fast: computes in bfloat16 where the device is faster with it (``labutils.speed``).
+        fast: computes in a 16-bit type where the device is faster with it (``labutils.speed``).
         eval_batch_size: images in a test batch; changes nothing but the time.
     """
 
