@@ -1,10 +1,10 @@
 """Checkpoints of :func:`labutils.training.fit`: a run that was stopped goes on where it was.
 
 A checkpoint holds what the next epoch depends on: the weights, the state of optimizer, schedule
-and loss scaling, the random states, the number type, and the history so far. It is written to a temporary name,
-flushed to disk and renamed, so that a killed save leaves the last good one. It also describes the
-run it belongs to, and refuses to go on with anything else. Read with ``weights_only=True``: a
-checkpoint from a stranger cannot run code.
+and loss scaling, the random states, the number type, and the history so far. It is written to a
+temporary name, flushed to disk and renamed, so that a killed save leaves the last good one. It also
+describes the run it belongs to, and refuses to go on with anything else. Read with
+``weights_only=True``: a checkpoint from a stranger cannot run code.
 """
 
 import contextlib

@@ -91,8 +91,11 @@ def steep(logits, labels):
 def float16():
     """Scaled losses, steps left out, and a schedule that does not count them."""
     model, batches, test_batches, arguments = one_cycle()
-    return model, batches, test_batches, arguments | dict(
-        dtype=torch.float16, grad_clip=1.0, loss_fn=steep
+    return (
+        model,
+        batches,
+        test_batches,
+        arguments | dict(dtype=torch.float16, grad_clip=1.0, loss_fn=steep),
     )
 
 
