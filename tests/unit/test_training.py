@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from labutils import data, training
+from labutils.training import complaints
 from labutils.training.loop import CHECK_EVERY
 
 
@@ -375,7 +376,7 @@ def test_other_errors_are_left_alone(mistake):
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
 @pytest.mark.parametrize("said", ["CUDA out of memory. Tried ...", "CUDNN_STATUS_ALLOC_FAILED"])
-def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when):
+def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when, monkeypatch):
     activations = []
 
     class Hungry(nn.Linear):
@@ -392,7 +393,13 @@ def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when):
     model = Hungry(48, 10)
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(lambda _: run_out("backward"))
-    advice = "batch_size .it has 10.*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
+    monkeypatch.setattr(complaints, "device_of", lambda model: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**29, 2**34))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2**32)
+    advice = (
+        "cuda .0.5 of 16.0 GiB are free, 4.0 are this program's, 11.5 other programs'.*"
+        "batch_size .it has 10; .*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
+    )
     with pytest.raises(RuntimeError, match=advice) as caught:
         fit(model, batches_of(40))
     gc.collect()
