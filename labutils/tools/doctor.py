@@ -117,7 +117,7 @@ def _device() -> Iterator[Finding]:
         enough = torch.cuda.mem_get_info(device)[0] >= MIN_FREE_GPU_GIB * 2**30
         advice = (
             f"At least {MIN_FREE_GPU_GIB:g} GiB are wanted: close other programs and notebooks "
-            "that use the GPU (`nvidia-smi` lists them), or compute without it (LABUTILS_DEVICE=cpu)."
+            "that use the GPU (`nvidia-smi` lists them), or set LABUTILS_DEVICE=cpu."
         )
         yield Finding(enough or None, f"GPU memory: {describe_memory(device)}", advice)
 
