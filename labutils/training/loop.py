@@ -222,8 +222,8 @@ def grad_scaler(model, optimizer, dtype, state=None) -> torch.amp.GradScaler:
     """
     scaler = torch.amp.GradScaler(device_of(model).type, enabled=dtype is torch.float16)
     if scaler.is_enabled():
-        # A fused optimizer would leave out the step itself; but SGD, where it is the first one,
-        # goes on from a momentum that nobody has written. Asked so, the scaler does not call it.
+        # The scaler lets a fused optimizer leave out the step itself; fused SGD, where that is the
+        # first one, then goes on from a momentum that nobody has written. So it is not let.
         optimizer._step_supports_amp_scaling = False
         if state:
             scaler.load_state_dict(state)
