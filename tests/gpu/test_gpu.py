@@ -14,7 +14,7 @@ from labutils.checks import EXERCISES
 from labutils.device import describe_memory, pick_device, seed_everything
 from labutils.tools import doctor
 from labutils.training import models, recipes
-from tests.unit.test_checks_core import EXERCISE, ODD, gigabytes, gigabytes_in_python
+from tests.unit.test_checks_core import EXERCISE, HOGS, ODD, answer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 
@@ -104,10 +104,10 @@ def test_a_step_as_one_graph_learns_what_fit_learns(images):
     assert sum(losses, []) == pytest.approx(sum(history.batch_loss, []), rel=0.05)
 
 
-@pytest.mark.parametrize("hog", [gigabytes, gigabytes_in_python])
+@pytest.mark.parametrize("hog", HOGS)
 def test_an_answer_has_its_memory_limit(hog):
     torch.ones(1, device=GPU)
-    assert ODD[hog] in EXERCISE.run(hog).hint
+    assert ODD[hog] in EXERCISE.run(answer(hog)).hint
 
 
 def test_an_answer_may_compute_on_the_gpu():

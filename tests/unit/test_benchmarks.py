@@ -115,7 +115,7 @@ def test_the_lectures_loop_and_ours_train_alike():
 def test_the_graphed_step_trains_as_fit_does():
     """With a stand-in for the graph: its work is done again, in the same memory."""
     recipe = dataclasses.replace(recipes.VGG11["smoke"], batch_size=16, num_epochs=2, fast=False)
-    images = fresh.noise(40)  # two whole batches and a short one
+    images = toy_data.noise(40)  # two whole batches and a short one
 
     def small():
         seed_everything(3)

@@ -110,6 +110,7 @@ ODD = {
     "with torch.no_grad:\n    return 2 * x": "brackets are missing",
     "return 2 * y": "a typo",
 }
+HOGS = [body for body in ODD if "10**8" in body]
 
 
 @pytest.mark.parametrize("body, hint", ODD.items(), ids=ascii)
@@ -120,17 +121,17 @@ def test_odd_answers_get_a_clear_result(body, hint):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
-@pytest.mark.parametrize("hog", [gigabytes, gigabytes_in_python])
+@pytest.mark.parametrize("hog", HOGS)
 def test_memory_has_its_limit_beside_cuda_too(hog, monkeypatch):
     """CUDA sets aside address space as large as a GPU's memory, which is not to be written to."""
     set_aside = []
 
-    def answer(x):
+    def beside_cuda(x):
         set_aside.append(mmap.mmap(-1, 2**38, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0))
-        hog(x)
+        answer(hog)(x)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert ODD[hog] in EXERCISE.run(answer).hint
+    assert ODD[hog] in EXERCISE.run(beside_cuda).hint
     [space] = set_aside
     space.close()
 

@@ -177,7 +177,7 @@ def test_an_announced_training_that_is_too_long_is_shortened(monkeypatch, capsys
         recipes, "for_a_lesson", lambda recipe, device, *rest: choose(recipe, GPU, *rest)
     )
     settings = dict(announce=True, checkpoint=tmp_path / "c.pt", verbose=False)
-    history = recipes.train(recipe, models.mlp(), drawn(64, (28, 28)), **settings)
+    history = recipes.train(recipe, models.mlp(), noise(64, 28, 1), **settings)
     assert len(history) == 2 and [path.name for path in tmp_path.iterdir()] == ["c_short.pt"]
     said = capsys.readouterr().out
     assert "about 60 minutes here.\nTo fit a lesson, it trains for 2 of the 8 epochs, with" in said
