@@ -17,8 +17,10 @@ def pytest_collectstart(collector):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say once what was not run without a browser: a number of skipped tests tells nobody."""
-    skipped = [its for its in terminalreporter.getreports("skipped") if "browser" in its.nodeid]
-    if skipped:
-        reason = skipped[0].longrepr[2].removeprefix("Skipped: ")
-        terminalreporter.write_line(f"{len(skipped)} browser tests were skipped: {reason}")
+    """Say once what was not run without a browser, or a GPU: a number of tests tells nobody."""
+    for kind in ("browser", "gpu"):
+        reports = terminalreporter.getreports("skipped")
+        skipped = [its for its in reports if its.nodeid.startswith(f"tests/{kind}/")]
+        if skipped:
+            reason = skipped[0].longrepr[2].removeprefix("Skipped: ")
+            terminalreporter.write_line(f"{len(skipped)} {kind} tests were skipped: {reason}")

@@ -11,6 +11,7 @@ from torchvision import datasets, transforms
 
 from benchmarks.rows import timed
 from labutils.data import ImageSet
+from labutils.device import device_of
 
 
 def dataset(images: ImageSet) -> torch.utils.data.Dataset:
@@ -50,8 +51,9 @@ def epoch_seconds(
     return timed(train_epoch, model, loader, sgd(model, lr, momentum))[0]
 
 
-def train_epoch(model: nn.Module, loader, optimizer, device="cpu") -> list[float]:
+def train_epoch(model: nn.Module, loader, optimizer) -> list[float]:
     """Train an epoch; return the loss of every batch."""
+    device = device_of(model)
     criterion = nn.CrossEntropyLoss()
     losses = []
     model.train()
@@ -66,8 +68,9 @@ def train_epoch(model: nn.Module, loader, optimizer, device="cpu") -> list[float
     return losses
 
 
-def accuracy(model: nn.Module, loader, device="cpu") -> float:
+def accuracy(model: nn.Module, loader) -> float:
     """Return the share of images that are classified right."""
+    device = device_of(model)
     correct = total = 0
     model.eval()
     with torch.no_grad():

@@ -19,7 +19,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks import lecture
-from benchmarks.rows import Row
+from benchmarks.rows import Row, wait
+from labutils.device import device_of
 
 PACKAGES = {"fastai": "fastai", "Lightning": "pytorch_lightning"}
 
@@ -63,10 +64,11 @@ def fastai_epoch(model: nn.Module, dataset, batch_size: int, lr: float, momentum
                 self.start = time.perf_counter()
 
             def after_train(self):
+                wait()
                 self.seconds = time.perf_counter() - self.start
 
         one_batch = Subset(dataset, range(batch_size))  # fastai validates after every epoch
-        batches = DataLoaders.from_dsets(dataset, one_batch, bs=batch_size, device="cpu")
+        batches = DataLoaders.from_dsets(dataset, one_batch, bs=batch_size, device=device_of(model))
         clock = Clock()
         learner = Learner(
             batches, model, loss_func=nn.CrossEntropyLoss(), opt_func=SGD, moms=(momentum,) * 3
@@ -98,10 +100,12 @@ def lightning_epoch(
                 self.start = time.perf_counter()
 
             def on_train_epoch_end(self):
+                wait()
                 self.seconds = time.perf_counter() - self.start
 
         module = Module()
-        trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", default_root_dir=folder)
+        kind = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}[device_of(model).type]
+        trainer = lightning.Trainer(max_epochs=1, accelerator=kind, default_root_dir=folder)
         trainer.fit(module, DataLoader(dataset, batch_size, shuffle=True))
     return module.seconds
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
+
 
 @dataclass(frozen=True)
 class Row:
@@ -80,10 +82,17 @@ class Group(NamedTuple):
     measure: Callable[[Scale], Iterator[dict]]
 
 
+def wait() -> None:
+    """Wait until a GPU has computed all that it was asked for, as a clock stops only then."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def timed(function: Callable, *arguments) -> tuple[float, Any]:
     """Call a function; return how many seconds it took, and its result."""
     start = time.perf_counter()
     result = function(*arguments)
+    wait()
     return time.perf_counter() - start, result
 
 

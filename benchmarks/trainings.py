@@ -15,7 +15,7 @@ from benchmarks import lecture, ours, peers
 from benchmarks.rows import Group, Row, Scale, in_turn, timed
 from labutils import training
 from labutils.device import seed_everything
-from labutils.training import models, recipes
+from labutils.training import recipes
 from labutils.training.reference import describe_images
 
 RECIPE = recipes.CNN_DOUBLE_SOFTMAX["cpu"]
@@ -66,7 +66,7 @@ CHECKPOINTS = Path(".work") / "benchmarks"
 
 def measure_step(scale: Scale):
     train = ours.load("cifar10", scale)[0].subset(scale.pick(8000, 200))
-    epoch = (models.cnn_softmax, train, RECIPE.batch_size, RECIPE.lr)
+    epoch = (lambda: ours.network("cnn_softmax"), train, RECIPE.batch_size, RECIPE.lr)
     contestants = peers.epochs(*epoch) | {
         "ours": lambda: ours.epoch_seconds(RECIPE, train),
         "PyTorch tutorial, 2 workers": peers.epochs(*epoch, num_workers=2)["lecture"],
@@ -79,7 +79,7 @@ def measure_step(scale: Scale):
 
 def measure_test(scale: Scale):
     test = ours.load("cifar10", scale)[1].subset(scale.pick(10_000, 400))
-    model = models.cnn_softmax()
+    model = ours.network("cnn_softmax")
     _, batches = RECIPE.make_batches(test, test)
     _, loader = lecture.loaders(test, test, RECIPE.batch_size)
     contestants = {
@@ -101,10 +101,10 @@ def measure_whole(scale: Scale):
 
     for seed in range(scale.first, scale.first + scale.rounds):
         seed_everything(seed)
-        own, history = timed(train_ours, RECIPE, models.cnn_softmax())
+        own, history = timed(train_ours, RECIPE, ours.network("cnn_softmax"))
         theirs = _lecture_run(train, test, seed, scale)
         seed_everything(seed)
-        seconds, quick = timed(train_ours, QUICK, models.cnn())
+        seconds, quick = timed(train_ours, QUICK, ours.network("cnn"))
         reached = quick.test_accuracy[-1]
         loss, accuracy = _differences(history, theirs)
         measured = {
@@ -121,7 +121,7 @@ def measure_whole(scale: Scale):
 def _lecture_run(train, test, seed: int, scale: Scale) -> dict:
     """Train as the lecture does, for its epochs and on to the goal; what came out, by epoch."""
     seed_everything(seed)
-    model = models.cnn_softmax()
+    model = ours.network("cnn_softmax")
     optimizer = lecture.sgd(model, RECIPE.lr)
     train_loader, test_loader = lecture.loaders(train, test, RECIPE.batch_size)
     losses, accuracies, seconds = [], [], []
@@ -163,13 +163,13 @@ def measure_mnist(scale: Scale):
 
     def own():
         seed_everything(0)
-        history = recipes.train(MNIST, models.mlp(), train, verbose=False)
+        history = recipes.train(MNIST, ours.network("mlp"), train, verbose=False)
         losses["ours"] = history.batch_loss[0]
         return history.seconds[0]
 
     def theirs():
         seed_everything(0)
-        model = models.mlp()
+        model = ours.network("mlp")
         loader, _ = lecture.loaders(train, train, MNIST.batch_size)
         optimizer = torch.optim.Adam(
             model.parameters(), lr=MNIST.lr, weight_decay=MNIST.weight_decay
@@ -189,7 +189,7 @@ def measure_to_75(scale: Scale):
     loading, (train, test) = timed(ours.load, "cifar10", scale)
     seed_everything(0)
     checkpoint = None if scale.quick else CHECKPOINTS / f"{recipe.name}_to_75.pt"
-    model = models.MODELS[recipe.model]()
+    model = ours.network(recipe.model)
     history = recipes.train(recipe, model, train, test, checkpoint=checkpoint, verbose=False)
     if len(history) < recipe.num_epochs:
         raise KeyboardInterrupt

@@ -11,8 +11,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import ours, peers
-from benchmarks.rows import Group, Row, Scale, in_turn
+from benchmarks.rows import Group, Row, Scale, in_turn, wait
 from labutils import speed
+from labutils.device import pick_device
 from labutils.training import models, recipes
 
 SIZE = 2048
@@ -28,14 +29,16 @@ def flops_per_image(model_name: str) -> float:
     return counter.get_total_flops() / len(images)
 
 
-def product_rate(dtype: torch.dtype, size: int = SIZE) -> float:
+def product_rate(dtype: torch.dtype, device="cpu", size: int = SIZE) -> float:
     """Return the GFLOP/s of a few matrix products in a row."""
-    matrix = torch.randn(size, size).to(dtype)
+    matrix = torch.randn(size, size, device=device).to(dtype)
     matrix @ matrix  # warms up
-    times = 4
+    wait()
+    times = 4 if matrix.device.type == "cpu" else 400
     start = time.perf_counter()
     for _ in range(times):
         matrix @ matrix
+    wait()
     return times * 2 * size**3 / (time.perf_counter() - start) / 1e9
 
 
@@ -49,13 +52,15 @@ def group(recipe, batch_size: int, num_batches: int, at_least: float) -> Group:
     rows = {"product": product, "lecture": slides} | peers.rows(slides, name)
 
     def measure(scale: Scale):
-        size, images = scale.pick(batch_size, 4), scale.pick(num_batches * batch_size, 8)
+        device = pick_device()
+        batches = num_batches if device.type == "cpu" else 30 * num_batches  # they are so short
+        size, images = scale.pick(batch_size, 4), scale.pick(batches * batch_size, 8)
         train = ours.load("cifar10", scale)[0].subset(images)
-        dtype = speed.fast_dtype("cpu") or torch.float32
+        dtype = speed.fast_dtype(device) or torch.float32
         gflops = flops_per_image(name) / 1e9
-        contestants = peers.epochs(models.MODELS[name], train, size, LR) | {
+        contestants = peers.epochs(lambda: ours.network(name), train, size, LR) | {
             "ours": lambda: ours.epoch_seconds(recipe, train, batch_size=size),
-            "product": lambda: product_rate(dtype, scale.pick(SIZE, 64)),
+            "product": lambda: product_rate(dtype, device, scale.pick(SIZE, 64)),
         }
         note = (
             f"{gflops:.3f} GFLOP an image, in {str(dtype).removeprefix('torch.')}; the "

@@ -95,6 +95,20 @@ def describe_environment(device: torch.device) -> str:
     )
 
 
+def describe_memory(device: torch.device) -> str:
+    """Return how much of a CUDA device's memory is free, and who has the rest."""
+    return _ask(_memory, device)
+
+
+def _memory(device) -> str:
+    free, total = (size / 2**30 for size in torch.cuda.mem_get_info(device))
+    own = torch.cuda.memory_reserved(device) / 2**30
+    return (
+        f"{free:.1f} of {total:.1f} GiB are free, {own:.1f} are this program's, "
+        f"{max(0.0, total - free - own):.1f} other programs' and CUDA's own"
+    )
+
+
 def _ask(question, device) -> str:
     """Return what a device says of itself; one that breaks does not end a setup cell."""
     try:

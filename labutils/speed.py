@@ -2,7 +2,7 @@
 
 Each choice can be made for it by an environment variable:
 
-- ``LABUTILS_DTYPE``: ``float32`` or ``bfloat16``;
+- ``LABUTILS_DTYPE``: ``float32``, ``bfloat16`` or ``float16``;
 - ``LABUTILS_MEMORY_FORMAT``: ``contiguous`` or ``channels_last``;
 - ``LABUTILS_THREADS``: CPU threads of a training step, whatever its size;
 - ``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_``: glibc's own, when freed memory is given
@@ -31,30 +31,37 @@ MALLOPT = {"M_TRIM_THRESHOLD": (-1, 2**30), "M_MMAP_THRESHOLD": (-3, 2**30), "M_
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype | None:
-    """Return ``torch.bfloat16`` where this device is built to compute in it, else ``None``.
+    """Return the 16-bit type that this device is built to compute in, ``None`` without one.
 
-    The device says so itself, and says the same each time: a CPU by its instructions for bfloat16
-    (asked for by PyTorch 2.11 and newer), an NVIDIA GPU by its generation, Ampere or newer. No
-    other device is asked, and one that fails to answer computes in float32.
+    ``torch.bfloat16`` where it is fast, else ``torch.float16``, for which ``training.fit`` scales
+    the loss. The device says so itself, and says the same each time: a CPU by its instructions for
+    bfloat16 (asked for by PyTorch 2.11 and newer), an NVIDIA GPU by its generation: Ampere and
+    newer have bfloat16, Volta and Turing (a V100, a T4) float16 only. No other device is asked, and
+    one that fails to answer computes in float32.
 
     Raises:
-        ValueError: ``LABUTILS_DTYPE`` is neither ``float32`` nor ``bfloat16``.
+        ValueError: ``LABUTILS_DTYPE`` is none of ``float32``, ``bfloat16`` and ``float16``.
     """
-    wish = _wish("LABUTILS_DTYPE", ("float32", "bfloat16"))
-    is_fast = wish == "bfloat16" if wish else _has_bfloat16(torch.device(device))
-    return torch.bfloat16 if is_fast else None
+    wish = _wish("LABUTILS_DTYPE", ("float32", "bfloat16", "float16"))
+    if wish:
+        return None if wish == "float32" else getattr(torch, wish)
+    return _dtype_built_for(torch.device(device))
 
 
-def _has_bfloat16(device: torch.device) -> bool:
-    try:
+def _dtype_built_for(device: torch.device) -> torch.dtype | None:
+    with contextlib.suppress(Exception):  # an older PyTorch, a broken driver: every setup cell asks
         if device.type == "cuda":
-            return torch.cuda.get_device_capability(device) >= (8, 0)
-        if device.type == "cpu" and torch.backends.mkldnn.is_available():
+            generation = torch.cuda.get_device_capability(device)
+            if generation >= (8, 0):
+                return torch.bfloat16
+            # Turing's GTX cards lack the units, and give NaN in float16 (PyTorch's issue 77955).
+            if generation >= (7, 0) and "GTX" not in torch.cuda.get_device_name(device):
+                return torch.float16
+        elif device.type == "cpu" and torch.backends.mkldnn.is_available():
             instructions = torch.cpu.get_capabilities()
-            return any(instructions.get(name) for name in BFLOAT16_INSTRUCTIONS)
-    except Exception:  # an older PyTorch, a driver that is broken: every setup cell asks
-        pass
-    return False
+            if any(instructions.get(name) for name in BFLOAT16_INSTRUCTIONS):
+                return torch.bfloat16
+    return None
 
 
 def fast_memory_format(device: torch.device | str) -> torch.memory_format:

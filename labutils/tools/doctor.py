@@ -15,6 +15,7 @@ ON_WINDOWS = os.name == "nt"
 MIN_PYTHON = (3, 11)
 # CIFAR-10's archive, its unpacked batches and a VGG16 checkpoint fit in this.
 MIN_FREE_GIB = 2.0
+MIN_FREE_GPU_GIB = 2.0  # VGG16 in training, and what CUDA keeps for itself
 # Package -> what the series needs it for.
 PACKAGES = {
     "torch": "tensors and networks",
@@ -106,9 +107,19 @@ def _torchvision_fits() -> Iterator[Finding]:
 
 
 def _device() -> Iterator[Finding]:
-    from labutils.device import describe_environment, pick_device
+    from labutils.device import describe_environment, describe_memory, pick_device
 
-    yield Finding(True, describe_environment(pick_device()))
+    device = pick_device()
+    yield Finding(True, describe_environment(device))
+    if device.type == "cuda":
+        import torch
+
+        enough = torch.cuda.mem_get_info(device)[0] >= MIN_FREE_GPU_GIB * 2**30
+        advice = (
+            f"At least {MIN_FREE_GPU_GIB:g} GiB are wanted: close other programs and notebooks "
+            "that use the GPU (`nvidia-smi` lists them), or set LABUTILS_DEVICE=cpu."
+        )
+        yield Finding(enough or None, f"GPU memory: {describe_memory(device)}", advice)
 
 
 def _disk() -> Iterator[Finding]:

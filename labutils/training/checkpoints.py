@@ -1,10 +1,10 @@
 """Checkpoints of :func:`labutils.training.fit`: a run that was stopped goes on where it was.
 
-A checkpoint holds what the next epoch depends on: the weights, the state of optimizer and schedule,
-the random states, the number type, and the history so far. It is written to a temporary name,
-flushed to disk and renamed, so that a killed save leaves the last good one. It also describes the
-run it belongs to, and refuses to go on with anything else. Read with ``weights_only=True``: a
-checkpoint from a stranger cannot run code.
+A checkpoint holds what the next epoch depends on: the weights, the state of optimizer, schedule
+and loss scaling, the random states, the number type, and the history so far. It is written to a
+temporary name, flushed to disk and renamed, so that a killed save leaves the last good one. It also
+describes the run it belongs to, and refuses to go on with anything else. Read with
+``weights_only=True``: a checkpoint from a stranger cannot run code.
 """
 
 import contextlib
@@ -70,12 +70,13 @@ class Saver:
         self.num_epochs = num_epochs
         self.run = _describe_run(model, optimizer, scheduler, loaders, num_epochs, recipe)
 
-    def load(self, dtype: torch.dtype | None, verbose: bool) -> tuple[dict, torch.dtype | None]:
+    def load(self, dtype: torch.dtype | None, verbose: bool):
         """Put everything back as it was after the last saved epoch.
 
-        Returns the history, and what the model is to be computed in: a run keeps the number type
-        that it began in, and takes ``dtype`` where it only begins or comes to another kind of
-        device. Without a file nothing is changed and the history is empty.
+        Returns the history, what the model is to be computed in (a run keeps the number type that
+        it began in, and takes ``dtype`` where it only begins or comes to another kind of device),
+        and the state of its loss scaling. Without a file nothing is changed, and both dictionaries
+        are empty.
 
         Raises:
             CheckpointError: not a whole checkpoint, one of another run, or of more epochs; or this
@@ -86,7 +87,7 @@ class Saver:
         saved = self._read()
         self.is_saved = saved is not None
         if saved is None:
-            return {}, dtype
+            return {}, dtype, {}
         self._refuse_another_run(saved)
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -100,9 +101,9 @@ class Saver:
             print(f"Going on from {self.path}: {done} of {self.num_epochs} epochs are done.")
             if self.dtype != dtype:
                 print(f"It goes on in {self.dtype or 'its own number type'}, as it began.")
-        return saved["history"], self.dtype
+        return saved["history"], self.dtype, saved.get("scaler")  # not in older checkpoints
 
-    def save(self, history: dict) -> None:
+    def save(self, history: dict, scaler: dict) -> None:
         """Save after an epoch. A save that fails is said, and training goes on without it."""
         try:
             state = {
@@ -111,6 +112,7 @@ class Saver:
                 "history": history,
                 "model": self.model.state_dict(),
                 **self._states(),
+                "scaler": scaler,
                 "random": random_states(self.loaders),
                 "dtype": self.dtype,
                 "device": device_of(self.model).type,

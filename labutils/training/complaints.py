@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from labutils.device import device_of
+from labutils.device import describe_memory, device_of
 
 # Parts of what PyTorch says when memory runs out (on a GPU, in its libraries, on a CPU) ...
 NO_MEMORY = ("out of memory", "ALLOC_FAILED", "allocate memory", "not enough memory")
@@ -81,9 +81,12 @@ def clear_errors(model, loader):
             ) from error
         if any(words in text for words in NO_MEMORY):
             _let_go(model, error)
+            device = device_of(model)
+            here = f" ({describe_memory(device)})" if device.type == "cuda" else ""
             advice = (
-                f"there is not enough memory on the device {device_of(model)}. Give the loader a "
-                f"smaller batch_size (it has {getattr(loader, 'batch_size', None)}), close other "
+                f"there is not enough memory on the device {device}{here}. Give the loader a "
+                f"smaller batch_size (it has {getattr(loader, 'batch_size', None)}; a recipe: "
+                "dataclasses.replace(recipe, batch_size=32, eval_batch_size=32)), close other "
                 "programs and notebooks that use the device, or compute on another one "
                 "(LABUTILS_DEVICE=cpu). If it stays full, restart the kernel: errors that a "
                 "notebook shows hold what their runs had in memory."
@@ -114,6 +117,16 @@ def _let_go(model, error) -> None:
         parameter.grad = None
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+
+
+def check_scale(scale: float, epoch: int) -> None:
+    """Refuse to go on where float16 leaves out step after step, however little is scaled."""
+    if scale < 1:
+        raise FloatingPointError(
+            f"the gradients were no float16 numbers any more in epoch {epoch + 1}, and step after "
+            "step was left out. Make model and optimizer anew and try a tenth of the learning "
+            "rate, or compute in float32 (LABUTILS_DTYPE=float32)."
+        )
 
 
 def check_loss(loss: float, epoch: int, batch: int) -> None:

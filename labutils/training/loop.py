@@ -17,7 +17,13 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from labutils import speed
 from labutils.device import device_of, is_quiet
 from labutils.training.checkpoints import Saver
-from labutils.training.complaints import check_arguments, check_batch, check_loss, clear_errors
+from labutils.training.complaints import (
+    check_arguments,
+    check_batch,
+    check_loss,
+    check_scale,
+    clear_errors,
+)
 from labutils.training.history import History, Progress
 
 CHECK_EVERY = 100  # batches between two looks at the loss: a look makes a GPU wait
@@ -53,8 +59,10 @@ def fit(
             the test loss, or the training loss where there is no test loader.
         grad_clip: the gradient's norm is scaled down to this, if larger.
         dtype: compute the model in this type by autocast (see ``speed.fast_dtype``); the loss is
-            always computed in float32. ``None``: the model's own type, nothing is cast. A run that
-            goes on from a checkpoint keeps the type it began in, on the same kind of device.
+            always computed in float32. ``None``: the model's own type, nothing is cast. In float16
+            the loss is scaled, and a step whose gradients overflow is left out, for weights and
+            schedule alike. A run that goes on from a checkpoint keeps the type it began in, on the
+            same kind of device.
         train_eval_loader: training images without augmentation, for ``History.train_accuracy``.
         checkpoint: a file to save to after every epoch, and to go on from if it is there. See
             :mod:`labutils.training.checkpoints`.
@@ -72,13 +80,14 @@ def fit(
     """
     check_arguments(model, train_loader, optimizer, num_epochs, scheduler, step_scheduler)
     speed.keep_freed_memory()
-    history, saver = History(), None
+    history, saver, scaling = History(), None, {}
     if checkpoint is not None:
         loaders = (train_loader, test_loader, train_eval_loader)
         recipe = dict(loss_fn=loss_fn, step_scheduler=step_scheduler, grad_clip=grad_clip)
         saver = Saver(checkpoint, model, optimizer, scheduler, loaders, num_epochs, recipe)
-        saved, dtype = saver.load(dtype, verbose=verbose)
+        saved, dtype, scaling = saver.load(dtype, verbose=verbose)
         history = History(**saved)
+    scaler = grad_scaler(model, optimizer, dtype, scaling)
     batch_scheduler = scheduler if step_scheduler == "batch" else None
     watch = _Watch(device_of(model), train_loader, history, num_epochs, on_batch)
 
@@ -91,8 +100,10 @@ def fit(
                 with threads, clear_errors(model, train_loader):
                     train_epoch(
                         model, train_loader, loss_fn, optimizer, scheduler=batch_scheduler,
-                        grad_clip=grad_clip, dtype=dtype, batch_done=watch.batch_done,
+                        scaler=scaler, grad_clip=grad_clip, dtype=dtype,
+                        batch_done=watch.batch_done,
                     )  # fmt: skip
+                check_scale(scaler.get_scale(), epoch)
                 measured = watch.summary()
                 measured["lr"] = float(optimizer.param_groups[0]["lr"])
                 if test_loader is not None:
@@ -105,7 +116,7 @@ def fit(
                     _step_after_epoch(scheduler, measured)
                 history.append(**measured, seconds=time.perf_counter() - start)
                 if saver is not None:
-                    saver.save(asdict(history))
+                    saver.save(asdict(history), scaler.state_dict())
                 if verbose:
                     print(_epoch_line(history, num_epochs))
     except KeyboardInterrupt:
@@ -116,11 +127,15 @@ def fit(
 
 
 def train_epoch(
-    model, loader, loss_fn, optimizer, *, scheduler=None, grad_clip=None, dtype=None,
+    model, loader, loss_fn, optimizer, *, scheduler=None, scaler=None, grad_clip=None, dtype=None,
     batch_done=lambda loss, size: None,
 ):  # fmt: skip
-    """Notebook 02's ``train_one_epoch``: an update for every batch."""
+    """Notebook 02's ``train_one_epoch``: an update for every batch.
+
+    Only in float16 does ``scaler`` (of :func:`grad_scaler`) do more than call what it is handed.
+    """
     device, number_type = device_of(model), autocast(model, dtype)
+    scaler = scaler or grad_scaler(model, optimizer, dtype)
     model.train()
     for index, (images, labels) in enumerate(loader):
         images, labels = images.to(device), labels.to(device)
@@ -130,11 +145,14 @@ def train_epoch(
         if index == 0:
             check_batch(logits, labels, loss_fn, loader)
         loss = loss_fn(logits.float(), labels)
-        loss.backward()
+        scaler.scale(loss).backward()
         if grad_clip is not None:
+            scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-        optimizer.step()
-        if scheduler is not None:
+        scale = scaler.get_scale()
+        scaler.step(optimizer)
+        scaler.update()
+        if scheduler is not None and scaler.get_scale() >= scale:  # lower after a skipped step
             scheduler.step()
         batch_done(loss, labels.shape[0])
 
@@ -194,6 +212,22 @@ def autocast(model: nn.Module, dtype: torch.dtype | None):
     if dtype is None:
         return contextlib.nullcontext()
     return torch.autocast(device_of(model).type, dtype=dtype)
+
+
+def grad_scaler(model, optimizer, dtype, state=None) -> torch.amp.GradScaler:
+    """Return what scales the loss in float16, whose smallest numbers are too large for gradients.
+
+    It leaves out a step whose gradients overflow, and scales less from then on. In other types it
+    does nothing. ``state`` is its ``state_dict``, of a run that goes on.
+    """
+    scaler = torch.amp.GradScaler(device_of(model).type, enabled=dtype is torch.float16)
+    if scaler.is_enabled():
+        # The scaler lets a fused optimizer leave out the step itself; fused SGD, where that is the
+        # first one, then goes on from a momentum that nobody has written. So it is not let.
+        optimizer._step_supports_amp_scaling = False
+        if state:
+            scaler.load_state_dict(state)
+    return scaler
 
 
 def batch_size_of(loader) -> int | None:

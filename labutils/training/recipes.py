@@ -13,6 +13,7 @@ its methods make the batches, the optimizer and the schedule that they describe.
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -22,6 +23,10 @@ from labutils.device import device_of
 from labutils.training.estimate import estimate_seconds, say_seconds
 from labutils.training.history import History
 from labutils.training.loop import fit
+
+# The longest announced training on a GPU, in seconds: on one with fast bfloat16 (an A100), and on
+# an older one (a T4).
+LESSON, LESSON_ON_OLDER_GPU = 5 * 60, 15 * 60
 
 AUGMENTATIONS = {"flip": data.random_flip, "crop": data.random_crop(padding=4)}
 
@@ -42,7 +47,7 @@ class Recipe:
         augment: what is done to training images, in this order: ``"flip"``, ``"crop"``.
         grad_clip: largest norm of the gradient, or ``None``.
         mean, std: of the normalisation ``(x / 255 - mean) / std``.
-        fast: computes in bfloat16 where the device is faster with it (``labutils.speed``).
+        fast: computes in a 16-bit type where the device is faster with it (``labutils.speed``).
         eval_batch_size: images in a test batch; changes nothing but the time.
     """
 
@@ -182,7 +187,9 @@ def train(
 
     Args:
         train_set, test_set: ``ImageSet``; the test set may be left out.
-        announce: before it begins, print the recipe, and how long a whole training takes here.
+        announce: before it begins, print the recipe, and how long a whole training takes here. On
+            a GPU that needs longer than a lesson has, train for a quarter of the epochs, and say so
+            (:func:`for_a_lesson`).
     """
     device = device_of(model)
     model.to(memory_format=speed.fast_memory_format(device))
@@ -197,12 +204,36 @@ def train(
         )
         print(recipe.describe().replace("; ", "\n"))
         print(f"A whole training takes {say_seconds(seconds)} here.", flush=True)
+        recipe, settings["checkpoint"] = for_a_lesson(
+            recipe, device, seconds, settings.get("checkpoint")
+        )
     optimizer = recipe.make_optimizer(model)
     scheduler = recipe.make_scheduler(optimizer, len(train_batches))
     settings = recipe.fit_settings(device) | settings
     return fit(
         model, train_batches, test_batches, optimizer=optimizer, scheduler=scheduler, **settings
     )
+
+
+def for_a_lesson(recipe: Recipe, device, seconds: float, checkpoint=None):
+    """Return the recipe that a lesson has time for on this device, and its checkpoint's file.
+
+    On a GPU where ``seconds``, the estimate for the whole training, are too many, that is a quarter
+    of the epochs, with a file of its own; a line says so. What has begun goes on as it began,
+    whatever the estimate says another day: the file that exists decides.
+    """
+    is_new = recipe.number_type(device) is torch.bfloat16
+    is_short = seconds > (LESSON if is_new else LESSON_ON_OLDER_GPU)
+    whole = checkpoint and Path(checkpoint)
+    short = whole and whole.with_stem(f"{whole.stem}_short")
+    if whole and (whole.exists() or short.exists()):
+        is_short = not whole.exists()
+    if device.type != "cuda" or not is_short:
+        return recipe, checkpoint
+    num_epochs = max(1, recipe.num_epochs // 4)
+    print(f"To fit a lesson, it trains for {num_epochs} of the {recipe.num_epochs} epochs", end="")
+    print(f", with the checkpoint {short}." if short else ".", flush=True)
+    return dataclasses.replace(recipe, name=f"{recipe.name}_short", num_epochs=num_epochs), short
 
 
 def _budgets(cpu: Recipe, name: str, smoke: dict, gpu: dict | None = None) -> dict[str, Recipe]:

@@ -2,7 +2,7 @@
 
 Each run trains with a checkpoint, gets SIGKILL at random moments, every other run also in the
 middle of a save, and is started again until it is through. It must end with bitwise the same
-weights and history as a run that nobody disturbed. Three kinds of run take turns. POSIX only: the
+weights and history as a run that nobody disturbed. Four kinds of run take turns. POSIX only: the
 processes are forked, so that they start at once.
 """
 
@@ -83,7 +83,23 @@ def workers():
     return model, batches, None, dict(optimizer=optimizer, scheduler=schedule)
 
 
-KINDS = {"one-cycle": one_cycle, "plateau": plateau, "workers": workers}
+def steep(logits, labels):
+    """A loss so large that the first steps overflow float16."""
+    return 100 * nn.functional.cross_entropy(logits, labels)
+
+
+def float16():
+    """Scaled losses, steps left out, and a schedule that does not count them."""
+    model, batches, test_batches, arguments = one_cycle()
+    return (
+        model,
+        batches,
+        test_batches,
+        arguments | dict(dtype=torch.float16, grad_clip=1.0, loss_fn=steep),
+    )
+
+
+KINDS = {"one-cycle": one_cycle, "plateau": plateau, "workers": workers, "float16": float16}
 
 
 def train(kind: str, checkpoint: Path, result: Path, verbose: bool = False) -> None:

@@ -12,7 +12,7 @@ import torch
 from torchvision import datasets
 
 from benchmarks import __main__ as command
-from benchmarks import fresh, growth, lecture, memory, startup
+from benchmarks import fresh, gpu, growth, lecture, memory, startup
 from benchmarks.peers import PACKAGES
 from benchmarks.report import JSON, MARKDOWN, Report
 from benchmarks.rows import Row, in_turn, spread
@@ -110,6 +110,33 @@ def test_the_lectures_loop_and_ours_train_alike():
         theirs = lecture.train_epoch(other, train_loader, optimizer)
         assert losses == pytest.approx(theirs, abs=1e-4)
         assert share == pytest.approx(lecture.accuracy(other, test_loader), abs=1e-9)
+
+
+def test_the_graphed_step_trains_as_fit_does():
+    """With a stand-in for the graph: its work is done again, in the same memory."""
+    recipe = dataclasses.replace(recipes.VGG11["smoke"], batch_size=16, num_epochs=2, fast=False)
+    images = toy_data.noise(40)  # two whole batches and a short one
+
+    def small():
+        seed_everything(3)
+        return models.cnn()
+
+    model = small()
+    losses, seconds = gpu.train_graphed(recipe, model, images, capture=lambda work: work)
+    other = small()
+    history = recipes.train(recipe, other, images, verbose=False)
+    assert losses == history.batch_loss and len(seconds) == 2
+    pairs = zip(model.parameters(), other.parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+
+
+def test_what_a_gpu_makes_of_the_recipes_is_printed(capsys):
+    assert gpu.main([]) == 1 and "no CUDA GPU here" in capsys.readouterr().err
+    assert gpu.main(["--quick", "--networks", "vgg11", "--seeds", "0"]) == 0
+    said = capsys.readouterr().out
+    for words in ("product of 64² matrices", "ms on cpu", "one CUDA graph", "of the product"):
+        assert words in said
+    assert re.search(r"vgg11 +16 +0.05 +1 +0 +\d+\.\d+% +\d", said) and "Time is up" not in said
 
 
 def test_every_layout_holds_the_same_images(tmp_path):

@@ -138,6 +138,17 @@ def numpy_settings(optimizer, steps):
     return {"scheduler": scheduler, "grad_clip": np.float64(1.0)}
 
 
+def in_float16(optimizer, steps):
+    """The first steps overflow, and are left out."""
+    return SCHEDULES["one-cycle"](optimizer, steps) | {
+        "dtype": torch.float16, "grad_clip": 1.0, "loss_fn": steep,
+    }  # fmt: skip
+
+
+def steep(logits, labels):
+    return 100 * nn.functional.cross_entropy(logits, labels)
+
+
 IN_BFLOAT16 = {"dtype": torch.bfloat16, "grad_clip": 1.0}
 # What makes each kind of run, anew at every call.
 KINDS = {
@@ -151,6 +162,7 @@ KINDS = {
     "channels last and bfloat16": lambda: dict(
         model=convolutional(), schedule=lambda o, n: IN_BFLOAT16
     ),
+    "float16": lambda: dict(schedule=in_float16),
     "numbers of NumPy's": lambda: dict(schedule=numpy_settings),
     **{name: lambda name=name: dict(schedule=SCHEDULES[name]) for name in SCHEDULES},
 }
@@ -169,7 +181,10 @@ def test_a_stopped_run_ends_as_one_that_was_not(tmp_path, kind):
         assert same_numbers(resumed_history, history)
 
 
-@pytest.mark.parametrize("first, then", [(torch.bfloat16, None), (None, torch.bfloat16)])
+@pytest.mark.parametrize(
+    "first, then",
+    [(torch.bfloat16, None), (None, torch.float16), (torch.float16, torch.bfloat16)],
+)
 def test_a_run_goes_on_in_the_number_type_it_began_in(first, then, tmp_path, capsys):
     """Another machine may choose another type, or the environment ask for one."""
     path = tmp_path / "c.pt"
@@ -189,6 +204,23 @@ def test_on_another_kind_of_device_a_run_takes_the_number_type_of_that_one(tmp_p
     run(path)
     saved = torch.load(path, weights_only=True)
     assert saved["dtype"] is None and len(saved["history"]["train_loss"]) == 4
+
+
+def test_a_checkpoint_from_before_float16_is_gone_on_from(tmp_path):
+    path = tmp_path / "c.pt"
+    model, history = run()
+    run_and_stop(path, 2)
+    saved = torch.load(path, weights_only=True)
+    assert saved.pop("scaler") == {}
+    torch.save(saved, path)
+    resumed, resumed_history = run(path)
+    assert same_weights(resumed, model) and same_numbers(resumed_history, history)
+
+
+def test_the_scale_of_the_loss_is_kept(tmp_path):
+    run_and_stop(tmp_path / "c.pt", 2, schedule=in_float16)
+    saved = torch.load(tmp_path / "c.pt", weights_only=True)
+    assert 1 <= saved["scaler"]["scale"] < 2**16 and saved["scaler"]["_growth_tracker"] > 0
 
 
 def test_saving_changes_nothing(tmp_path):

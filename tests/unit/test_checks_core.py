@@ -1,5 +1,6 @@
 """The frame around every check: it never crashes, hangs, or lets an answer leave traces."""
 
+import mmap
 import os
 import random
 import signal
@@ -109,6 +110,7 @@ ODD = {
     "with torch.no_grad:\n    return 2 * x": "brackets are missing",
     "return 2 * y": "a typo",
 }
+HOGS = [body for body in ODD if "10**8" in body]
 
 
 @pytest.mark.parametrize("body, hint", ODD.items(), ids=ascii)
@@ -116,6 +118,22 @@ def test_odd_answers_get_a_clear_result(body, hint):
     result = EXERCISE.run(answer(body))
     assert not result.passed and result.done and result.message
     assert hint.lower() in result.hint.lower()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
+@pytest.mark.parametrize("hog", HOGS)
+def test_memory_has_its_limit_beside_cuda_too(hog, monkeypatch):
+    """CUDA sets aside address space as large as a GPU's memory, which is not to be written to."""
+    set_aside = []
+
+    def beside_cuda(x):
+        set_aside.append(mmap.mmap(-1, 2**38, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0))
+        answer(hog)(x)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert ODD[hog] in EXERCISE.run(beside_cuda).hint
+    [space] = set_aside
+    space.close()
 
 
 @pytest.mark.parametrize("module", ["ask", "errors"])

@@ -9,6 +9,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch
 
 from labutils import __main__ as commands
 from labutils.tools import doctor
@@ -126,6 +127,19 @@ def test_a_device_that_is_not_there_fails(capsys, monkeypatch):
     monkeypatch.setenv("LABUTILS_DEVICE", "warp")
     status, text = _report(capsys)
     assert status == 1 and "[FAIL] device" in text and "'warp'" in text
+
+
+@pytest.mark.parametrize("free, mark", [(10, "[OK]"), (1, "[--]")])
+def test_who_has_the_memory_of_a_gpu_is_said(capsys, monkeypatch, free, mark):
+    """With stand-ins for a GPU of 16 GiB."""
+    monkeypatch.setattr("labutils.device.pick_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free * 2**30, 16 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2 * 2**30)
+    status, text = _report(capsys)
+    others = 16 - 2 - free
+    assert status == 0 and f"{mark} GPU memory: {free}.0 of 16.0 GiB are free, 2.0 are this" in text
+    assert f"program's, {others}.0 other programs' and" in text
+    assert ("nvidia-smi" in text) == (free == 1)
 
 
 def test_a_data_folder_that_cannot_be_made_fails(capsys, monkeypatch, tmp_path):

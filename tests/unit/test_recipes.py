@@ -1,5 +1,6 @@
 """Recipes are data: what they say is what they make."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -131,6 +132,55 @@ def test_train_follows_the_recipe_on_any_model():
     assert history.lr[-1] == pytest.approx(0.0, abs=1e-9)
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert isinstance(history, training.History)
+
+
+GPU, MINUTE = torch.device("cuda"), 60
+
+
+@pytest.mark.parametrize(
+    ("generation", "minutes", "num_epochs"),
+    [((8, 0), 4, 100), ((8, 0), 6, 25), ((7, 5), 14, 100), ((7, 5), 16, 25), ((6, 1), 14, 100)],
+)
+def test_a_training_on_a_gpu_fits_a_lesson(monkeypatch, capsys, generation, minutes, num_epochs):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: generation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    recipe = recipes.VGG16["gpu"]
+    chosen, _ = recipes.for_a_lesson(recipe, GPU, minutes * MINUTE)
+    assert chosen.num_epochs == num_epochs
+    said = "" if num_epochs == 100 else "To fit a lesson, it trains for 25 of the 100 epochs.\n"
+    assert capsys.readouterr().out == said and (chosen is recipe) == (num_epochs == 100)
+    assert recipes.for_a_lesson(recipe, torch.device("cpu"), 9e9) == (recipe, None)
+
+
+def test_a_training_goes_on_as_long_as_it_began(monkeypatch, tmp_path):
+    """The estimate of another day, or of a shared GPU, may be another one."""
+    recipe, path, short = recipes.VGG11["gpu"], tmp_path / "a.b.pt", tmp_path / "a.b_short.pt"
+    long_here, short_here = 60 * MINUTE, MINUTE
+
+    def chosen(seconds):
+        which, file = recipes.for_a_lesson(recipe, GPU, seconds, path)
+        return which.num_epochs, file
+
+    assert (chosen(short_here), chosen(long_here)) == ((60, path), (15, short))
+    short.touch()
+    assert chosen(short_here) == chosen(long_here) == (15, short)
+    path.touch()
+    assert chosen(short_here) == chosen(long_here) == (60, path)
+
+
+def test_an_announced_training_that_is_too_long_is_shortened(monkeypatch, capsys, tmp_path):
+    """With stand-ins for a GPU that computes as the CPU does, and for the estimate."""
+    recipe = dataclasses.replace(recipes.MLP["smoke"], num_epochs=8)
+    choose = recipes.for_a_lesson
+    monkeypatch.setattr(recipes, "estimate_seconds", lambda *a, **k: 3600.0)
+    monkeypatch.setattr(
+        recipes, "for_a_lesson", lambda recipe, device, *rest: choose(recipe, GPU, *rest)
+    )
+    settings = dict(announce=True, checkpoint=tmp_path / "c.pt", verbose=False)
+    history = recipes.train(recipe, models.mlp(), noise(64, 28, 1), **settings)
+    assert len(history) == 2 and [path.name for path in tmp_path.iterdir()] == ["c_short.pt"]
+    said = capsys.readouterr().out
+    assert "about 60 minutes here.\nTo fit a lesson, it trains for 2 of the 8 epochs, with" in said
 
 
 def test_an_announced_training_is_the_same_training(capsys):

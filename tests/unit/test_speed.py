@@ -44,17 +44,25 @@ ASK_CPU, ASK_GPU = (torch.cpu, "get_capabilities"), (torch.cuda, "get_device_cap
         ("cpu", ASK_CPU, lambda: {"avx2": True, "architecture": "x86_64"}, None),
         ("cpu", ASK_CPU, broken, None),
         ("cuda:1", ASK_GPU, lambda device: (9, 0), torch.bfloat16),
-        ("cuda", ASK_GPU, lambda device: (7, 5), None),  # a T4, which Colab lends
+        ("cuda", ASK_GPU, lambda device: (7, 5), torch.float16),  # a T4, which Colab lends
+        ("cuda", ASK_GPU, lambda device: (6, 1), None),
         ("cuda", ASK_GPU, broken, None),
         ("mps", ASK_GPU, broken, None),
     ],
 )
-def test_bfloat16_where_the_device_is_built_for_it(monkeypatch, device, asked, answer, expected):
+def test_16_bits_where_the_device_is_built_for_it(monkeypatch, device, asked, answer, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     monkeypatch.setattr(*asked, answer, raising=False)
     assert speed.fast_dtype(device) is expected
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert speed.fast_dtype(device) is (None if device == "cpu" else expected)
+
+
+def test_no_float16_on_a_card_that_gives_nan_in_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA GeForce GTX 1660 Ti")
+    assert speed.fast_dtype("cuda") is None
 
 
 def test_fast_dtype_is_the_faster_one_here():
@@ -90,6 +98,8 @@ def test_the_environment_decides(monkeypatch):
     monkeypatch.setenv("LABUTILS_DTYPE", "bfloat16")
     monkeypatch.setenv("LABUTILS_MEMORY_FORMAT", "channels_last")
     assert speed.describe("cpu") == "bfloat16, channels last"
+    monkeypatch.setenv("LABUTILS_DTYPE", "float16")
+    assert speed.fast_dtype("cpu") is torch.float16
 
 
 def threads(model, batch_size):
@@ -114,7 +124,7 @@ def test_threads_by_wish(monkeypatch):
 @pytest.mark.parametrize(
     ("variable", "value", "ask"),
     [
-        ("LABUTILS_DTYPE", "float16", lambda: speed.fast_dtype("cpu")),
+        ("LABUTILS_DTYPE", "float8", lambda: speed.fast_dtype("cpu")),
         ("LABUTILS_MEMORY_FORMAT", "nhwc", lambda: speed.fast_memory_format("cpu")),
         ("LABUTILS_THREADS", "0", lambda: threads(nn.Linear(3, 4), 8)),
         ("LABUTILS_THREADS", "two", lambda: threads(nn.Linear(3, 4), 8)),

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from labutils import data, training
+from labutils.training import complaints
 from labutils.training.loop import CHECK_EVERY
 
 
@@ -136,10 +137,11 @@ def test_the_mean_loss_weighs_a_short_last_batch_by_its_size():
     assert history.train_loss[0] == pytest.approx(F.cross_entropy(model(images), labels).item())
 
 
-def test_grad_clip_limits_the_step():
+@pytest.mark.parametrize("dtype", [None, torch.float16])
+def test_grad_clip_limits_the_step(dtype):
     model = linear()
     before = copy.deepcopy(model)
-    fit(model, batches_of(16, 16), optimizer=sgd(model, lr=1.0), grad_clip=0.01)
+    fit(model, batches_of(16, 16), optimizer=sgd(model, lr=1.0), grad_clip=0.01, dtype=dtype)
     steps = [a - b for a, b in zip(model.parameters(), before.parameters(), strict=True)]
     norm = math.sqrt(sum(step.square().sum().item() for step in steps))
     assert norm == pytest.approx(0.01, rel=1e-3)
@@ -173,7 +175,8 @@ def test_train_eval_loader_gives_the_training_accuracy():
     assert history.train_accuracy[-1] == training.evaluate(model, batches)[1]
 
 
-def test_bfloat16_computes_the_model_but_not_the_loss():
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bits_compute_the_model_but_not_the_loss(dtype):
     seen = {}
 
     def loss_fn(logits, labels):
@@ -182,9 +185,58 @@ def test_bfloat16_computes_the_model_but_not_the_loss():
 
     model = linear()
     model[1].register_forward_hook(lambda _, __, out: seen.update(model=out.dtype))
-    fit(model, batches_of(16, 16), loss_fn=loss_fn, dtype=torch.bfloat16)
-    assert seen == {"model": torch.bfloat16, "loss": torch.float32}
+    fit(model, batches_of(16, 16), loss_fn=loss_fn, dtype=dtype)
+    assert seen == {"model": dtype, "loss": torch.float32}
     assert model[1].weight.dtype == torch.float32
+
+
+def test_float16_learns_what_float32_learns():
+    """With gradients too small for float16, were the loss not scaled."""
+
+    def small(logits, labels):
+        return F.cross_entropy(logits, labels) / 1e6
+
+    trained = {}
+    for dtype in (None, torch.float16):
+        model = trained[dtype] = linear()
+        optimizer = sgd(model, lr=1e5, momentum=0.9)
+        settings = dict(optimizer=optimizer, loss_fn=small, grad_clip=1e-6, dtype=dtype)
+        fit(model, batches_of(60), num_epochs=3, **settings)
+    for half, single in zip(*(model.parameters() for model in trained.values()), strict=True):
+        torch.testing.assert_close(half, single, rtol=0.02, atol=0.002)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("grad_clip", [None, 1.0])
+def test_a_step_whose_gradients_overflow_is_not_counted(fused, grad_clip):
+    """Weights, momentum and learning rate are then those of a run without these steps."""
+
+    def train(dtype, num_epochs):
+        model, rates = linear(), []
+        optimizer = sgd(model, lr=1e-3, momentum=0.9, fused=fused)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+        fit(
+            model, batches_of(10), num_epochs=num_epochs, optimizer=optimizer, scheduler=schedule,
+            step_scheduler="batch", loss_fn=lambda z, y: 100 * F.cross_entropy(z, y), dtype=dtype,
+            grad_clip=grad_clip, on_batch=lambda _: rates.append(schedule.get_last_lr()[0]),
+        )  # fmt: skip
+        return model, rates
+
+    half, rates = train(torch.float16, 12)
+    skipped = rates.count(1e-3)
+    assert 3 <= skipped <= 9 and rates[:skipped] == [1e-3] * skipped
+    single, expected = train(None, 12 - skipped)
+    assert rates[skipped:] == expected
+    for one, other in zip(half.parameters(), single.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.01, atol=0.002)
+
+
+def test_float16_that_can_make_no_step_is_said():
+    def broken_backward(logits, labels):
+        return (0 * logits).sqrt().sum()  # 0, and its gradient is no number
+
+    with pytest.raises(FloatingPointError, match="(?s)in epoch 1.*LABUTILS_DTYPE=float32"):
+        fit(linear(), batches_of(40, 2), loss_fn=broken_backward, dtype=torch.float16)
 
 
 def test_small_steps_run_on_one_thread_and_evaluation_on_all():
@@ -324,7 +376,7 @@ def test_other_errors_are_left_alone(mistake):
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
 @pytest.mark.parametrize("said", ["CUDA out of memory. Tried ...", "CUDNN_STATUS_ALLOC_FAILED"])
-def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when):
+def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when, monkeypatch):
     activations = []
 
     class Hungry(nn.Linear):
@@ -341,7 +393,13 @@ def test_out_of_memory_says_what_to_do_and_holds_nothing(said, when):
     model = Hungry(48, 10)
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(lambda _: run_out("backward"))
-    advice = "batch_size .it has 10.*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
+    monkeypatch.setattr(complaints, "device_of", lambda model: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**29, 2**34))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2**32)
+    advice = (
+        "cuda .0.5 of 16.0 GiB are free, 4.0 are this program's, 11.5 other programs'.*"
+        "batch_size .it has 10; .*LABUTILS_DEVICE=cpu.*restart the kernel.*" + said
+    )
     with pytest.raises(RuntimeError, match=advice) as caught:
         fit(model, batches_of(40))
     gc.collect()

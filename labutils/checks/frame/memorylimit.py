@@ -18,24 +18,28 @@ def memory_limit() -> Iterator[None]:
     """Let the body allocate some gigabytes more than the process holds, and no more.
 
     Beyond that an allocation fails with MemoryError or torch's RuntimeError, where the system
-    would kill the whole process instead. Linux only, and not beside CUDA, which sets aside address
-    space as large as all its memory; elsewhere this does nothing.
+    would kill the whole process instead. A GPU's own memory needs none: full, it raises an error.
+    Linux only; elsewhere this does nothing.
     """
     try:
         import resource
 
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        sizes = Path("/proc/self/statm").read_text().split()
     except (ImportError, OSError):  # Windows, macOS
         yield
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    # Of the address space; beside CUDA, which sets aside as much of it as all its memory, only of
+    # what can be written to.
+    kind, pages = resource.RLIMIT_AS, int(sizes[0])
+    if torch.cuda.is_available():
+        kind, pages = resource.RLIMIT_DATA, int(sizes[5])
+    soft, hard = resource.getrlimit(kind)
     limit = pages * resource.getpagesize() + _ROOM + _ROOM_PER_CORE * (os.cpu_count() or 1)
-    tighter = [value for value in (soft, hard) if value != resource.RLIM_INFINITY]
-    if torch.cuda.is_available() or any(value < limit for value in tighter):
+    if any(value < limit for value in (soft, hard) if value != resource.RLIM_INFINITY):
         yield
         return
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    resource.setrlimit(kind, (limit, hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        resource.setrlimit(kind, (soft, hard))
