@@ -29,7 +29,8 @@ def measure() -> dict:
     notebook.cells.append(new_code_cell("import json\nprint(json.dumps(measured))"))
     client = NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": folder}})
     client.execute(env=os.environ | ENVIRONMENT)
-    return json.loads(notebook.cells[-1].outputs[0].text)
+    found = json.loads(notebook.cells[-1].outputs[0].text)
+    return {name: [float(f"{v:.3g}") for v in values] for name, values in found.items()}
 
 
 def main() -> int:
@@ -37,11 +38,14 @@ def main() -> int:
     if "all-reduce" not in run:
         print("No processes are to be had here: nothing was written.", file=sys.stderr)
         return 1
-    run |= {"device": f"{os.cpu_count()} CPU cores, {platform.machine()}"}
-    run |= {"torch": torch.__version__, "system": platform.system()}
+    run |= {
+        "device_name": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load": [round(load, 1) for load in os.getloadavg()],  # above the cores: speeds say little
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
     content = {"name": NAME, "recipe": {"notebook": "09_several_processes"}, "runs": [run]}
     path = ROOT / "data" / "reference_runs" / f"{NAME}.json"
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

@@ -55,7 +55,10 @@ class Read(Values):
 def _a_list(value, what: str) -> list:
     """Demand a list or a tuple."""
     if not isinstance(value, (list, tuple)):
-        hint = "A Python list is asked for: .tolist() makes one of a tensor or an array."
+        hint = (
+            "A Python list is asked for: list(...) makes one of a tensor's rows, .tolist() one of "
+            "its numbers."
+        )
         if value is None:
             hint = "Is there a `return` at the end of the function?"
         raise Wrong(f"{what} is {describe(value)}; expected a list.", hint)
@@ -465,9 +468,14 @@ for _chunks, _call in (
     (_numbers(2), "two ranks, [1], [2] and [10], [20]"),
     (_numbers(3), "three ranks, [1], [2], [3], ten and a hundred times that"),
     (_numbers(4, 2, torch.float64), "four ranks with chunks of two numbers"),
-    (_uneven, "two ranks with chunks of 3 and 1 numbers"),
 ):
     ring_all_reduce.probe(_chunks, call=f"ring_all_reduce of {_call}")
+ring_all_reduce.probe(
+    _uneven,
+    call="ring_all_reduce of two ranks with chunks of 3 and 1 numbers",
+    failed="Chunks need not be equally long: chunk c of one rank is as long as chunk c of the "
+    "others, no more. So a rank's chunks stay a list.",
+)
 ring_all_reduce.probe(
     _numbers(1),
     call="ring_all_reduce of a single rank",

@@ -272,6 +272,8 @@ mutants(
     ("what one rank changes in its chunk", "message.clone()", "message"),
     ("write down who holds what", "+ message", "- message"),
     ("in-place operation", "[[chunk.clone() for chunk in own] for own in chunks]", "chunks"),
+    ("need not be equally long", "[[chunk.clone() for chunk in own] for own in chunks]",
+     "[list(torch.stack(own)) for own in chunks]"),
     ("return both", "return held, sent", "return held"),
     ("has a list for every rank", "return held, sent", "return held[:1], sent"),
     ("keep their shape", "return held, sent",
