@@ -21,9 +21,9 @@ NETWORKS = {
     "VGG16 (notebook 05)": 33_638_218,
     "AlexNet (notebook 06)": 62_378_344,
 }
-NAMES, TOP, ROW, BAR = 170, 44, 28, 20  # pixels
-FASTEST, SLOWEST = 1e-6, 1e3  # seconds, the ends of the axis
-TICKS = {1e-6: "1 µs", 1e-3: "1 ms", 1.0: "1 s", 1e3: "1,000 s"}
+NAMES, TOP, ROW, BAR = 100, 44, 28, 20  # pixels
+FASTEST, SLOWEST = 1e-6, 1e2  # seconds, the ends of the axis
+TICKS = {1e-6: "1 µs", 1e-3: "1 ms", 1.0: "1 s", 1e2: "100 s"}
 
 
 def all_reduce() -> Explorer:
@@ -81,8 +81,8 @@ def _bars(seconds: dict[str, float], network: str, processes: int, bandwidth: fl
     """Draw the seconds of an update for every network on a logarithmic axis, one of them marked."""
     sheet = Sheet(WIDTH, TOP + ROW * len(seconds) + 8)
     scale = (WIDTH - NAMES - 80) / math.log10(SLOWEST / FASTEST)
-    title = f"sending an update: {processes} × {number(bandwidth)} Gbit/s"
-    sheet.words(4, 18, title, bold=True)
+    who = plural(processes, "process", "processes")
+    sheet.words(4, 18, f"an update between {who} at {number(bandwidth)} Gbit/s", bold=True)
     for tick, name in TICKS.items():
         x = NAMES + scale * math.log10(tick / FASTEST)
         sheet.line(x, TOP - 5, x, TOP + ROW * len(seconds), DARK, 0.5)
@@ -90,13 +90,13 @@ def _bars(seconds: dict[str, float], network: str, processes: int, bandwidth: fl
     for place, (name, value) in enumerate(seconds.items()):
         top, chosen = TOP + place * ROW, name == network
         length = scale * math.log10(max(value, FASTEST) / FASTEST)
-        sheet.words(NAMES - 8, top + 15, name, align="end", bold=chosen)
+        sheet.words(NAMES - 8, top + 15, name.partition(" (")[0], align="end", bold=chosen)
         sheet.box(NAMES, top, length, BAR, ORANGE if chosen else BLUE)
         sheet.words(NAMES + length + 6, top + 15, _time(value), bold=chosen)
+    times = listing(f"{name} {_time(value)}" for name, value in seconds.items())
     said = [
-        f"Bars: the time that an update's bytes need between "
-        f"{plural(processes, 'process', 'processes')} at {number(bandwidth)} Gbit/s, on a "
-        f"logarithmic axis: {listing(f'{name} {_time(value)}' for name, value in seconds.items())}",
+        f"Bars: the time that an update's bytes need between {who} at {number(bandwidth)} "
+        f"Gbit/s, on a logarithmic axis: {times}",
         f"Marked: {network}",
     ]
     return sheet.picture(sentences(*said))
