@@ -101,7 +101,9 @@ def _last_words(logs: Path, torchrun: str, program: str) -> list[str]:
         if said:
             where = in_program.findall(said)
             place = f" ({program}, line {where[-1]})" if where else ""
-            lines.append(f"rank {rank}: {said.splitlines()[-1]}{place}")
+            # A traceback's last line is not indented; threads that die later may write behind it.
+            errors = re.findall(r"(?m)^ .*\n(\S.*)$", said) or said.splitlines()
+            lines.append(f"rank {rank}: {errors[-1]}{place}")
         elif rank in ended:
             lines.append(f"rank {rank}: ended with exit status {ended[rank]}, without a word")
         else:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from labutils.processes import LaunchError, launch
+from labutils.processes import LaunchError, _last_words, launch
 
 PROGRAM = """
 import os, signal, sys, time
@@ -101,3 +101,17 @@ def test_where_no_process_can_be_started_it_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no_python"))
     with pytest.raises(LaunchError, match="No process can be started here"):
         launch(tmp_path / "program.py")
+
+
+def test_a_rank_that_writes_on_after_its_traceback_is_still_understood(tmp_path):
+    log = tmp_path / "run" / "attempt_0" / "1" / "stderr.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "[rank1]: Traceback (most recent call last):\n"
+        '[rank1]:   File "/there/train.py", line 13, in <module>\n'
+        "[rank1]: ValueError: enough\n"
+        "terminate called without an active exception\n"
+    )
+    assert _last_words(tmp_path, "", "train.py") == [
+        "rank 1: ValueError: enough (train.py, line 13)"
+    ]
