@@ -9,6 +9,7 @@
 ``network_walk``     any network layer by layer -> volume, parameters, work, receptive field
 ``feature_maps``     image, layer, channel -> what a trained network answers
 ``mistakes``         what a network got wrong, the surest first, with all its probabilities
+``all_reduce``       network, processes, bandwidth -> bytes and seconds of an update
 ``live_training``    a training while it runs, and a button that stops it
 ==================== ==========================================================================
 
@@ -22,5 +23,6 @@ from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
 from .live import live_training
 from .maps import feature_maps
+from .traffic import all_reduce
 from .walk import network_walk
 from .wrong_answers import mistakes

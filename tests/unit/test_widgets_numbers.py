@@ -1,4 +1,4 @@
-"""What the explorers of notebooks 01, 03, 04 and 06 show is what torch computes."""
+"""What the explorers of notebooks 01, 03, 04, 06 and 09 show is what torch computes."""
 
 import re
 
@@ -8,6 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from labutils import widgets
+from labutils.checks import EXERCISES
+from labutils.training import models
+from labutils.widgets import traffic
 from labutils.widgets.distributions import CLASSES, TARGETS
 
 
@@ -182,3 +185,34 @@ def test_all_extremes_are_drawn():
     assert "727×727" in explorer.screen.text
     with pytest.raises(ValueError, match="1 to 5 layers"):
         widgets.receptive_fields((3,) * 6, (1,) * 6)
+
+
+def test_the_networks_that_send_have_their_own_numbers_of_parameters():
+    torchvision_models = pytest.importorskip("torchvision.models")
+    with torch.device("meta"):
+        networks = {
+            "CNN (notebook 03)": models.cnn(),
+            "MLP (notebook 02)": models.mlp(),
+            "GoogLeNet": torchvision_models.googlenet(aux_logits=False, init_weights=False),
+            "VGG11 (notebook 04)": models.vgg11(),
+            "ResNet-18": torchvision_models.resnet18(),
+            "ResNet-50": torchvision_models.resnet50(),
+            "VGG16 (notebook 05)": models.vgg16(),
+            "AlexNet (notebook 06)": EXERCISES["AlexNet"].oracle(),
+        }
+    counted = {
+        name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()
+    }
+    assert counted == traffic.NETWORKS
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 64])
+def test_an_update_sends_what_the_ring_of_the_exercise_sends(processes):
+    chunks = [[torch.zeros(7) for _ in range(processes)] for _ in range(processes)]
+    _, sent = EXERCISES["ring_all_reduce"].oracle(chunks)
+    assert traffic.bytes_sent(7 * processes, processes) == sent
+    explorer = moved(widgets.all_reduce(), processes=processes, network="ResNet-50", bandwidth=8.0)
+    seconds = traffic.bytes_sent(25_557_032, processes) / 1e9
+    shown = "0 µs" if processes == 1 else f"{1000 * seconds:.3g} ms"
+    assert f"takes {shown} at the least" in explorer.screen.text
+    assert f"ResNet-50 {shown}" in explorer.screen.alt
