@@ -43,6 +43,7 @@ EXPLORERS = {
     "network walk": Row(WALK, "layer"),
     "feature maps": Row(MAPS, "image"),
     "mistakes": Row(MISTAKES, "mistake"),
+    "inception": Row("widgets.inception()", "reduction before 5×5"),
     "receptive field": Row("widgets.receptive_fields((7, 5, 7, 7), (1, 2, 1, 1))", "kernel 2"),
 }
 
