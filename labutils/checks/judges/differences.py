@@ -74,7 +74,7 @@ def branch_difference(run: Recording, ideal: Recording) -> Difference | None:
         many = len(run.layers) > len(ideal.layers)
         text = f"It goes through {_all_layers(run)}; expected {_all_layers(ideal)}."
         return Difference("too many" if many else "too few", text)
-    if not pools:
+    if ideal_pools and not pools:
         return Difference("no pool", f"There is no pool; expected {_list(ideal_pools)}.")
     return None
 
