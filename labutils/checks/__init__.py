@@ -17,6 +17,7 @@ _MODULES = (
     "nb04_vgg11",
     "nb05_vgg16_dropout",
     "nb06_alexnet_output_sizes",
+    "nb07_googlenet",
     "nb09_several_processes",
 )
 

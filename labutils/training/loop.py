@@ -53,7 +53,8 @@ def fit(
     Args:
         train_loader: batches ``(images, labels)``: a ``DataLoader`` or ``data.Batches``.
         test_loader: evaluated after every epoch, if given.
-        loss_fn: ``loss_fn(logits, labels)``, the mean over the batch.
+        loss_fn: ``loss_fn(logits, labels)``, the mean over the batch. A model with auxiliary heads
+            gives a tuple of logits in training mode, which is handed to it as it is.
         scheduler: a ``torch.optim.lr_scheduler``, stepped after every ``step_scheduler``:
             ``"epoch"`` or ``"batch"`` (as ``OneCycleLR`` wants). ``ReduceLROnPlateau`` is given
             the test loss, or the training loss where there is no test loader.
@@ -144,7 +145,7 @@ def train_epoch(
             logits = model(images)
         if index == 0:
             check_batch(logits, labels, loss_fn, loader)
-        loss = loss_fn(logits.float(), labels)
+        loss = loss_fn(in_float32(logits), labels)
         scaler.scale(loss).backward()
         if grad_clip is not None:
             scaler.unscale_(optimizer)
@@ -205,6 +206,13 @@ def predict_all(model: nn.Module, loader, *, dtype=None) -> tuple[Tensor, Tensor
         raise ValueError("predict_all() got a loader without a single batch")
     all_logits, all_labels = zip(*answers, strict=True)
     return torch.cat(all_logits), torch.cat(all_labels)
+
+
+def in_float32(logits):
+    """Return logits as float32: a tensor, or the tuple of a network with auxiliary heads."""
+    if isinstance(logits, tuple):
+        return tuple(each.float() for each in logits)
+    return logits.float()
 
 
 def autocast(model: nn.Module, dtype: torch.dtype | None):

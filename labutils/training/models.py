@@ -1,7 +1,8 @@
 """The networks of the reference runs, written plainly and independently of the notebooks' own."""
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 # The lecture's configurations A and D (Simonyan and Zisserman, "Very Deep Convolutional Networks
 # for Large-Scale Image Recognition", ICLR 2015, Table 1): channels of 3x3 convolutions, "M" a pool.
@@ -77,6 +78,92 @@ def small_alexnet(num_classes: int = 10) -> nn.Sequential:
     )  # fmt: skip
 
 
+class Inception(nn.Module):
+    """GoogLeNet's module: ``[N, in_channels, H, W]`` to ``[N, c1 + c3 + c5 + pool, H, W]``.
+
+    Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, Figure 2b.
+
+    Args:
+        widths: ``(c1, r3, c3, r5, c5, pool)``; r3 and r5 are the reductions before 3x3 and 5x5.
+    """
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...]):
+        super().__init__()
+        c1, r3, c3, r5, c5, pool = widths
+        self.one = nn.Sequential(nn.Conv2d(in_channels, c1, 1), nn.ReLU())
+        self.three = nn.Sequential(
+            *(nn.Conv2d(in_channels, r3, 1), nn.ReLU()),
+            *(nn.Conv2d(r3, c3, 3, padding=1), nn.ReLU()),
+        )
+        self.five = nn.Sequential(
+            *(nn.Conv2d(in_channels, r5, 1), nn.ReLU()),
+            *(nn.Conv2d(r5, c5, 5, padding=2), nn.ReLU()),
+        )
+        self.pool = nn.Sequential(
+            nn.MaxPool2d(3, stride=1, padding=1), nn.Conv2d(in_channels, pool, 1), nn.ReLU()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.one(x), self.three(x), self.five(x), self.pool(x)], dim=1)
+
+
+# Notebook 07's network for 32x32: a number is a 3x3 convolution, "M" a 2x2 pool, a tuple the widths
+# of an Inception module.
+MINI_GOOGLENET = (
+    32, "M", 64, "M",
+    (64, 48, 96, 8, 24, 24), (80, 64, 128, 16, 32, 32), (96, 64, 144, 16, 32, 32), "M",
+    (128, 96, 192, 24, 64, 64), (128, 96, 192, 24, 64, 64),
+)  # fmt: skip
+
+
+class MiniGoogLeNet(nn.Module):
+    """``[N, 3, 32, 32]`` to logits ``[N, num_classes]``, with PyTorch's default weights.
+
+    With ``heads`` there are two auxiliary classifiers, after the first and the third module; in
+    training mode the output is then a tuple: the logits, and those of both heads.
+    """
+
+    def __init__(self, num_classes: int = 10, heads: bool = False):
+        super().__init__()
+        parts, channels, heads_for = [], 3, []
+        for width in MINI_GOOGLENET:
+            if width == "M":
+                parts.append(nn.MaxPool2d(2))
+            elif isinstance(width, int):
+                parts.append(
+                    nn.Sequential(nn.Conv2d(channels, width, kernel_size=3, padding=1), nn.ReLU())
+                )
+                channels = width
+            else:
+                c1, _, c3, _, c5, pool = width
+                parts.append(Inception(channels, width))
+                channels = c1 + c3 + c5 + pool
+                heads_for.append((len(parts) - 1, channels))
+        self.parts = nn.ModuleList(parts)
+        self.classifier = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+        )
+        places = [heads_for[0], heads_for[2]] if heads else []
+        self.heads = nn.ModuleDict({str(i): _head(width, num_classes) for i, width in places})
+
+    def forward(self, images: Tensor):
+        x, auxiliary = images, []
+        for i, part in enumerate(self.parts):
+            x = part(x)
+            if self.training and str(i) in self.heads:
+                auxiliary.append(self.heads[str(i)](x))
+        logits = self.classifier(x)
+        return (logits, *auxiliary) if auxiliary else logits
+
+
+def _head(in_channels: int, num_classes: int) -> nn.Sequential:
+    """An auxiliary classifier on maps of 8x8, as GoogLeNet's on 14x14."""
+    return nn.Sequential(
+        *(nn.AvgPool2d(5, stride=3), nn.Conv2d(in_channels, 64, 1), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(64 * 2 * 2, 128), nn.ReLU(), nn.Dropout(0.7), nn.Linear(128, num_classes)),
+    )
+
+
 @torch.no_grad()
 def kaiming_init(model: nn.Module) -> nn.Module:
     """Draw weights so that activations keep their scale through ReLU layers; biases become 0.
@@ -105,4 +192,18 @@ MODELS = {
     "vgg11": lambda: kaiming_init(vgg11()),
     "vgg16": lambda: kaiming_init(vgg16()),
     "small_alexnet": _small_alexnet,
+    "googlenet": lambda: kaiming_init(MiniGoogLeNet()),
+    "googlenet_heads": lambda: kaiming_init(MiniGoogLeNet(heads=True)),
 }
+
+
+def loss_with_heads(outputs, labels: Tensor, weight: float = 0.3) -> Tensor:
+    """Cross-entropy of the logits; of a tuple, the first's plus ``weight`` times each other's."""
+    if isinstance(outputs, Tensor):
+        return F.cross_entropy(outputs, labels)
+    main, *others = (F.cross_entropy(logits, labels) for logits in outputs)
+    return main + weight * sum(others)
+
+
+# What a model is trained by, where it is not the cross-entropy.
+LOSSES = {"googlenet_heads": loss_with_heads}

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from labutils import data, speed
 from labutils.device import device_of
+from labutils.training import models
 from labutils.training.estimate import estimate_seconds, say_seconds
 from labutils.training.history import History
 from labutils.training.loop import fit
@@ -112,6 +114,7 @@ class Recipe:
     def fit_settings(self, device) -> dict:
         """Return the recipe's keyword arguments for ``training.fit``."""
         return {
+            "loss_fn": models.LOSSES.get(self.model, F.cross_entropy),
             "num_epochs": self.num_epochs,
             "step_scheduler": "batch",
             "grad_clip": self.grad_clip,
@@ -199,6 +202,7 @@ def train(
             model,
             train_batches,
             recipe.num_epochs,
+            settings.get("loss_fn") or recipe.fit_settings(device)["loss_fn"],
             test_loader=test_batches,
             dtype=recipe.number_type(device),
         )
@@ -273,6 +277,11 @@ _SMOKE_11 = {"num_epochs": 1, "num_images": 512, "eval_batch_size": 128}
 _SMOKE_16 = _SMOKE_11 | {"num_images": 256}
 _VGG11_LONG = dataclasses.replace(_VGG11, name="vgg11_long", num_epochs=6, **_LONG)
 _VGG16_LONG = dataclasses.replace(_VGG16, name="vgg16_long", num_epochs=3, **_LONG)
+# Notebook 07's mini-GoogLeNet, without and with auxiliary heads.
+_GOOGLENET = dataclasses.replace(_VGG11, name="googlenet_cpu", model="googlenet")
+_HEADS = dataclasses.replace(_GOOGLENET, name="googlenet_heads_cpu", model="googlenet_heads")
+GOOGLENET = _budgets(_GOOGLENET, "googlenet", _SMOKE_11, gpu=_GPU | {"num_epochs": 40})
+GOOGLENET_HEADS = _budgets(_HEADS, "googlenet_heads", _SMOKE_11, gpu=_GPU | {"num_epochs": 40})
 VGG11 = _budgets(_VGG11, "vgg11", _SMOKE_11, gpu=_GPU | {"num_epochs": 60})
 VGG16 = _budgets(_VGG16, "vgg16", _SMOKE_16, gpu=_GPU | {"num_epochs": 100})
 VGG11_LONG = _budgets(_VGG11_LONG, "vgg11_long", _SMOKE_11)
@@ -294,4 +303,6 @@ RECIPES = {
     "vgg11_long": VGG11_LONG,
     "vgg16_long": VGG16_LONG,
     "small_alexnet": SMALL_ALEXNET,
+    "googlenet": GOOGLENET,
+    "googlenet_heads": GOOGLENET_HEADS,
 }

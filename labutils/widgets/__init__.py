@@ -6,6 +6,7 @@
 ``cross_entropy``    prediction and target -> loss, entropy, KL divergence, gradient
 ``convolution``      every window on the grid, the output size, what is left over
 ``receptive_fields`` a stack of layers -> what one output sees, and what that costs
+``inception``        six widths -> weights, work and channels, beside the naive module
 ``network_walk``     any network layer by layer -> volume, parameters, work, receptive field
 ``feature_maps``     image, layer, channel -> what a trained network answers
 ``mistakes``         what a network got wrong, the surest first, with all its probabilities
@@ -23,6 +24,7 @@ from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
 from .live import live_training
 from .maps import feature_maps
+from .modules import inception
 from .traffic import all_reduce
 from .walk import network_walk
 from .wrong_answers import mistakes

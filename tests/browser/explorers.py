@@ -44,6 +44,7 @@ EXPLORERS = {
     "feature maps": Row(MAPS, "image"),
     "mistakes": Row(MISTAKES, "mistake"),
     "all-reduce": Row("widgets.all_reduce()", "processes"),
+    "inception": Row("widgets.inception()", "reduction before 5×5"),
     "receptive field": Row("widgets.receptive_fields((7, 5, 7, 7), (1, 2, 1, 1))", "kernel 2"),
 }
 

@@ -24,6 +24,22 @@ class Oracle(nn.Module):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
+class Branches(nn.Module):
+    """Two branches, run from the last to the first if asked for."""
+
+    def __init__(self, dim=1, stride=1, added=False, backwards=False):
+        super().__init__()
+        self.one, self.three = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 3, stride, padding=1)
+        self.dim, self.added, self.backwards = dim, added, backwards
+
+    def forward(self, x):
+        if self.backwards:
+            three, one = self.three(x), self.one(x)
+        else:
+            one, three = self.one(x), self.three(x)
+        return one + three if self.added else torch.cat([one, three], self.dim)
+
+
 IMAGES = torch.randn(4, 3, 6, 4, generator=torch.Generator().manual_seed(0))
 
 
@@ -50,6 +66,26 @@ def flattened(*order):
 )
 def test_a_flatten_in_any_order_passes(order):
     assert judge(flattened(*order)) is None
+
+
+class Branched(Branches):
+    """The branches, joined in another way."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.join = join
+
+    def forward(self, x):
+        return self.join(self, x)
+
+
+def test_branches_run_in_any_order_and_are_told_apart():
+    toy = exercise(Branches, branches=True)
+    assert toy.run(lambda: Branches(backwards=True)).passed
+    result = toy.run(lambda: Branches(stride=2))
+    assert result.hint == HINTS["stride"]
+    swapped = toy.run(lambda: Branched(lambda s, x: torch.cat([s.three(x), s.one(x)], 1)))
+    assert not swapped.passed and swapped.hint == HINTS["other"]
 
 
 class Matrices(Oracle):
@@ -236,6 +272,12 @@ WRONG = {
     "modes": changed(lambda s, x: Oracle.forward(s, x) * (2 if s.training else 1)),
     "gradient": changed(lambda s, x: Oracle.forward(s, x).detach()),
     "other": changed(lambda s, x: Oracle.forward(s, x) + 1),
+    "join": (lambda: Branches(dim=2), exercise(Branches, branches=True)),
+    "join sizes": (
+        lambda: Branched(lambda s, x: torch.cat([s.one(x), s.three(x)[..., 1:]], 1)),
+        exercise(Branches, branches=True),
+    ),
+    "add": (lambda: Branches(added=True), exercise(Branches, branches=True)),
     "num_classes": (lambda n=5: Oracle(), exercise(lambda n=5: Oracle(), num_classes=7)),
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from labutils import data, training
@@ -23,7 +24,7 @@ def test_every_recipe_makes_what_it_says(name, budget):
     images = noise(300, side, colours)
     with torch.device("meta"):
         model = models.MODELS[recipe.model]()
-        assert model(torch.empty(2, colours, side, side)).shape == (2, 10)
+        assert model.eval()(torch.empty(2, colours, side, side)).shape == (2, 10)
     train, test = recipe.make_batches(images, images, "cpu")
     assert train.batch_size == recipe.batch_size and train.shuffle and not test.shuffle
     assert len(train.dataset) == min(300, recipe.num_images or 300)
@@ -62,10 +63,32 @@ def test_the_double_softmax_is_the_same_network_with_a_softmax():
     torch.testing.assert_close(softmax_model(images), logits_model(images).softmax(dim=1))
 
 
+def test_heads_are_heard_in_training_and_weighed():
+    torch.manual_seed(0)
+    model, images = models.MODELS["googlenet_heads"](), torch.randn(4, 3, 32, 32)
+    labels = torch.tensor([1, 2, 3, 4])
+    outputs = model(images)
+    main, first, second = (F.cross_entropy(logits, labels) for logits in outputs)
+    loss = recipes.GOOGLENET_HEADS["cpu"].fit_settings("cpu")["loss_fn"]
+    torch.testing.assert_close(loss(outputs, labels), main + 0.3 * (first + second))
+    logits = model.eval()(images)
+    torch.testing.assert_close(loss(logits, labels), F.cross_entropy(logits, labels))
+
+
+def test_a_network_with_heads_is_trained_and_timed(capsys):
+    recipe = dataclasses.replace(recipes.GOOGLENET_HEADS["smoke"], num_images=64)
+    images = noise(64)
+    model = models.MODELS[recipe.model]()
+    before = model.heads["4"][1].weight.clone()
+    history = recipes.train(recipe, model, images, images, announce=True, verbose=False)
+    assert "A whole training takes" in capsys.readouterr().out
+    assert len(history.test_loss) == 1 and not torch.equal(before, model.heads["4"][1].weight)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [("mlp", 407_050), ("cnn", 11_642), ("vgg11", 9_225_610), ("vgg16", 33_638_218),
-     ("small_alexnet", 334_794)],
+     ("small_alexnet", 334_794), ("googlenet", 1_003_490), ("googlenet_heads", 1_104_758)],
 )  # fmt: skip
 def test_parameter_counts(name, parameters):
     with torch.device("meta"):

@@ -105,14 +105,16 @@ def test_receptive_field_says_what_is_wrong():
 
 # --- trace ----------------------------------------------------------------------------------------
 
-TORCHVISION = ("alexnet", "vgg11", "vgg13", "vgg16", "vgg19", "googlenet", "resnet18", "resnet50")
+TORCHVISION = (
+    "alexnet", "vgg11", "vgg13", "vgg16", "vgg19", "googlenet", "resnet18", "resnet34", "resnet50",
+)  # fmt: skip
 
 
-def from_torchvision(name):
+def from_torchvision(name, **options):
     """A torchvision model without memory, in evaluation mode."""
     import torchvision
 
-    options = {"init_weights": False} if name == "googlenet" else {}
+    options |= {"init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):
         return getattr(torchvision.models, name)(**options).eval()
 
@@ -154,6 +156,42 @@ def test_unused_parameters_are_googlenets_auxiliary_classifiers():
     table = trace(model, (3, 224, 224))
     assert table.unused_parameters == expected > 0
     assert "(not run)" in table.table()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "parameters", "gigamacs"),
+    [
+        ("googlenet", {}, 13_004_888, 1.498),  # the auxiliary heads rest in evaluation mode
+        ("googlenet", {"aux_logits": False}, 6_624_904, 1.498),
+        ("resnet18", {}, 11_689_512, 1.814),
+        ("resnet34", {}, 21_797_672, 3.664),
+        ("resnet50", {}, 25_557_032, 4.089),
+    ],
+)
+def test_the_cost_of_branches_and_additions(name, options, parameters, gigamacs):
+    table = trace(from_torchvision(name, **options), (3, 224, 224))
+    assert table.total_parameters == parameters
+    assert round(table.total_macs / 1e9, 3) == gigamacs
+
+
+# The windows that see most in each module or block. (torchvision's GoogLeNet has 3x3 for 5x5.)
+GOOGLENET = [(7, 2), (3, 2), 1, 3, (3, 2), 3, 3, (3, 2), 3, 3, 3, 3, 3, (2, 2), 3, 3]
+RESNET18 = [(7, 2), (3, 2), *[3] * 4, *[(3, 2), 3, 3, 3] * 3]
+RESNET50 = [(7, 2), (3, 2), *[3] * 3, (3, 2), *[3] * 3, (3, 2), *[3] * 5, (3, 2), *[3] * 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "windows"),
+    [
+        ("googlenet", "inception5b.cat", GOOGLENET),
+        ("resnet18", "layer4.1.add", RESNET18),
+        ("resnet50", "layer4.2.add", RESNET50),
+    ],
+)
+def test_where_branches_meet_the_one_that_sees_most_counts(name, layer, windows):
+    rows = trace(from_torchvision(name), (3, 224, 224)).rows
+    (seen,) = [row.receptive_field for row in rows if row.name == layer]
+    assert seen == receptive_field(windows).field
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,48 @@ def test_the_step_buttons_walk_and_stop_at_the_ends():
     assert places == [2, 3, 4, 5, 6, 7, 8, 8, 7, 6, 5, 4, 3, 2, 1, 1]
 
 
+# --- inception ------------------------------------------------------------------------------------
+
+
+def naive(in_channels, widths) -> nn.ModuleList:
+    """The module without reductions: its layers, of which the pool has no weights."""
+    c1, _, c3, _, c5, _ = widths
+    sizes = ((c1, 1), (c3, 3), (c5, 5))
+    layers = [nn.Conv2d(in_channels, c, k, padding="same", bias=False) for c, k in sizes]
+    return nn.ModuleList([*layers, nn.MaxPool2d(3, 1, 1)])
+
+
+@pytest.mark.parametrize(
+    "in_channels, widths, side",
+    [(256, (128, 128, 192, 32, 96, 64), 28), (10, (1, 2, 3, 4, 5, 6), 7)],
+)
+def test_a_module_and_the_naive_one_cost_what_trace_says(in_channels, widths, side):
+    explorer = widgets.inception(in_channels, (9, 8, 7, 6, 5, 4), side)
+    moved(explorer, **dict(zip(("c1", "r3", "c3", "r5", "c5", "pool"), widths, strict=True)))
+    yours, other, ratio = explorer.screen.text.splitlines()
+    size = (in_channels, side, side)
+    with torch.device("meta"):
+        table = shapes.trace(models.Inception(in_channels, widths), size)
+        tables = [shapes.trace(layer, size) for layer in naive(in_channels, widths)]
+    weights = table.total_parameters - sum(widths)
+    out = widths[0] + widths[2] + widths[4] + widths[5]
+    work = f"{weights:,} weights, {table.total_macs:,} multiply-accumulates"
+    assert yours == f"Yours: {work}, {out} channels."
+    cost, macs = (sum(getattr(t, f"total_{n}") for t in tables) for n in ("parameters", "macs"))
+    out = sum(t.rows[0].output_shape[0] for t in tables)
+    work = f"{cost:,} weights, {macs:,} multiply-accumulates"
+    assert other == f"Naive: {work}, {out} channels."
+    assert f"{macs / table.total_macs:.1f} times" in ratio
+    assert f"yours: {out - in_channels + widths[5]} (1×1 {widths[0]}," in explorer.screen.alt
+
+
+def test_the_widest_module_and_the_narrowest_are_drawn():
+    explorer = widgets.inception()
+    for width in (512, 1):
+        moved(explorer, **dict.fromkeys(explorer.controls, width))
+    assert "yours: 4 (1×1 1, 3×3 1, 5×5 1 and pool 1)" in explorer.screen.alt
+
+
 # --- feature maps --------------------------------------------------------------------------------
 
 

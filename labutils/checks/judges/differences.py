@@ -42,6 +42,57 @@ def first_difference(run: Recording, ideal: Recording) -> Difference | None:
     return None
 
 
+def branch_difference(run: Recording, ideal: Recording) -> Difference | None:
+    """As :func:`first_difference`, where branches may run in any order.
+
+    Layers are compared with those of the same weights' shape, the steps between them all together.
+    """
+    steps, ideal_steps = (sum(r.gaps, []) for r in (run, ideal))
+    stopped = run.error is not None
+    extra = {step.name for step in steps} - {step.name for step in ideal_steps}
+    if extra:
+        return _compare_steps([s for s in steps if s.name in extra], [], "In it", stopped)
+    missing, strange = list(ideal.layers), []
+    for layer in run.layers:
+        place = next((i for i, one in enumerate(missing) if _alike(one, layer)), None)
+        if place is None:
+            strange.append(layer)
+            continue
+        difference = _compare_layers(layer, missing.pop(place), _in_words(layer))
+        if difference:
+            return difference
+    pools, ideal_pools = (sorted({s for s in r if "pool" in s.name}) for r in (steps, ideal_steps))
+    if pools and pools != ideal_pools:
+        text = f"It pools by {_list(pools)}; expected {_list(ideal_pools)}."
+        return Difference("pool size", text)
+    if stopped:
+        return None
+    if len(run.layers) == len(ideal.layers) and strange:
+        twin = min(missing, key=lambda one: _sides(one) != _sides(strange[0]))
+        return _compare_layers(strange[0], twin, _in_words(strange[0]))
+    if len(run.layers) != len(ideal.layers):
+        many = len(run.layers) > len(ideal.layers)
+        text = f"It goes through {_all_layers(run)}; expected {_all_layers(ideal)}."
+        return Difference("too many" if many else "too few", text)
+    if ideal_pools and not pools:
+        return Difference("no pool", f"There is no pool; expected {_list(ideal_pools)}.")
+    return None
+
+
+def _alike(one: Layer, other: Layer) -> bool:
+    """Do the weights have one shape? (A 1×1 convolution may be written as a linear layer.)"""
+    return (_sides(one), *one.weight.shape[:2]) == (_sides(other), *other.weight.shape[:2])
+
+
+def _sides(layer: Layer) -> tuple[int, ...]:
+    return tuple(layer.weight.shape[2:]) or (1, 1)
+
+
+def _in_words(layer: Layer) -> str:
+    sides = "×".join(map(str, _sides(layer)))
+    return f"the {sides} convolution {layer.weight.shape[1]}→{layer.weight.shape[0]}"
+
+
 def _all_layers(run: Recording) -> str:
     """Numbers and widths: "2 convolutions (8, 16) and 1 linear layer (10)"."""
     words = []

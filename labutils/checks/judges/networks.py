@@ -5,10 +5,10 @@
 
 The student's network gets fresh weights that make every layer matter, is run once and recorded
 (:mod:`labutils.checks.judges.recorder`); the weights it computed with are laid into the oracle,
-layer by layer in order of execution, and both must give the same outputs. Names, order of
-definition, and modules against functions make no difference. Only where the outputs differ are the
-two recordings walked side by side (:mod:`labutils.checks.judges.differences`), to name the first
-thing that is not as it should be.
+layer by layer in order of execution (by their shapes, where branches may run in any order), and
+both must give the same outputs. Names, order of definition, and modules against functions make no
+difference. Only where the outputs differ are the two recordings walked side by side
+(:mod:`labutils.checks.judges.differences`), to name the first thing that is not as it should be.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong, ask, describe, expect_tensor, show
 from labutils.checks.frame.exercise import Exercise
-from labutils.checks.judges.differences import first_difference, same
+from labutils.checks.judges.differences import branch_difference, first_difference, same
 from labutils.checks.judges.recorder import Layer, Recording, record
 from labutils.checks.judges.values import Mistake
 
@@ -104,6 +104,12 @@ HINTS = {
     "other": "Go through forward line by line and compare with the exercise: which layer takes "
     "which tensor?",
     "num_classes": "num_classes is an argument: the last linear layer gives that many outputs.",
+    "join": "The branches are joined along the channels, which are dimension 1: "
+    "torch.cat(branches, dim=1).",
+    "join sizes": "Side by side can only stand maps of one height and width: stride 1 in every "
+    "branch, and the padding that keeps the size, (kernel size - 1) / 2, also in the pool.",
+    "add": "Branches of different widths cannot be added. They are joined, one's channels after "
+    "the other's: torch.cat(branches, dim=1).",
 }
 
 
@@ -117,6 +123,9 @@ class Dropout(NamedTuple):
     p: float
     places: tuple[frozenset[int], ...]
 
+
+# What torch.cat says of the dimension it joins along, when the other sides differ.
+_JOINS = {"1": "join sizes"}
 
 NO_DROPOUT = Dropout(0.0, (frozenset(),))
 
@@ -132,6 +141,8 @@ class Network(Exercise):
         scale: the standard deviation of the images.
         num_classes: another number of classes, to be given by position and by name.
         dropout: where it belongs.
+        branches: the network has branches, which may run in any order: weights find their place by
+            shape, which has to differ from layer to layer.
         kind: the class of module that is asked for.
         hints: replaces entries of :data:`HINTS`.
     """
@@ -140,11 +151,12 @@ class Network(Exercise):
         self, name: str, notebook: str, points: int, oracle: Callable[..., nn.Module],
         shape: tuple[int, ...], *, idea: str, hints: Mapping[str, str] | None = None,
         calls: tuple[tuple, ...] = ((),), scale: float = 1.0, num_classes: int | None = None,
-        dropout: Dropout = NO_DROPOUT, kind: type[nn.Module] = nn.Module, seconds: float = 20.0,
+        dropout: Dropout = NO_DROPOUT, branches: bool = False, kind: type[nn.Module] = nn.Module,
+        seconds: float = 20.0,
     ):  # fmt: skip
         super().__init__(name, notebook, points, oracle, self._examine, idea, seconds)
         self.shape, self.scale, self.calls, self.kind = shape, scale, calls, kind
-        self.num_classes, self.dropout = num_classes, dropout
+        self.num_classes, self.dropout, self.branches = num_classes, dropout, branches
         self.hints = HINTS | dict(hints or {})
         self.variants: list[tuple[str, Callable]] = []
         self.mistakes: list[Mistake] = []
@@ -247,15 +259,21 @@ def _on_meta(build: Callable[[], nn.Module]) -> nn.Module:
         return build().eval()
 
 
-def _load(build: Callable[[], nn.Module], layers: list[Layer]) -> nn.Module | None:
-    """A network computing with the weights of ``layers``; None where they do not fit."""
+def _load(
+    build: Callable[[], nn.Module], layers: list[Layer], any_order: bool = False
+) -> nn.Module | None:
+    """A network computing with the weights of ``layers``; None where they do not fit.
+
+    They are in the order of the network's own, or in any, where their shapes tell them apart.
+    """
     network = _on_meta(build)
     own = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     if len(own) != len(layers):
         return None
+    if any_order:
+        own, layers = (sorted(some, key=lambda one: _sizes(one.weight)) for some in (own, layers))
     for module, layer in zip(own, layers, strict=True):
-        sizes = [(weight.numel(), len(weight)) for weight in (module.weight, layer.weight)]
-        if sizes[0] != sizes[1]:
+        if _sizes(module.weight) != _sizes(layer.weight):
             return None
         # A missing bias is zero: it shows in the number of parameters.
         bias = torch.zeros(len(layer.weight)) if layer.bias is None else layer.bias
@@ -263,6 +281,11 @@ def _load(build: Callable[[], nn.Module], layers: list[Layer]) -> nn.Module | No
         module.weight = nn.Parameter(weight, requires_grad=False)
         module.bias = nn.Parameter(bias, requires_grad=False)
     return network
+
+
+def _sizes(weight: Tensor) -> tuple[int, int]:
+    """What a linear layer and a convolution that computes the same have in common."""
+    return weight.numel(), len(weight)
 
 
 def _reordered(theirs: list[Layer], ideal: list[Layer]) -> list[Layer] | None:
@@ -326,6 +349,9 @@ class _Trial:
     def _ask(self, images: Tensor, hint: str = ""):
         return ask(self.model, images, called=f"{self.name}'s forward", hint=hint)
 
+    def _difference(self, run: Recording, ideal: Recording):
+        return (branch_difference if self.exercise.branches else first_difference)(run, ideal)
+
     # --- does it run? ---
 
     def _first_run(self) -> None:
@@ -342,6 +368,11 @@ class _Trial:
     def _why_sizes(self, run: Recording) -> str:
         """The kind of error about sizes: what went wrong before the layer that raised it."""
         text = str(run.error)
+        if self.exercise.branches and "must match" in text:
+            difference = branch_difference(run, self.plan)
+            if "non-singleton dimension" in text:
+                return "add"
+            return difference.key if difference else _JOINS.get(text.split(". ")[0][-1], "join")
         channels = "to have" in text and "channels" in text
         sizes = (
             "shapes cannot be multiplied",
@@ -352,7 +383,7 @@ class _Trial:
         )
         if not channels and not any(words in text for words in sizes):
             return ""
-        difference = first_difference(run, self.plan)
+        difference = self._difference(run, self.plan)
         if difference or channels:
             return difference.key if difference else "channels"
         at = len(run.layers)
@@ -368,15 +399,22 @@ class _Trial:
         if isinstance(output, (tuple, list)):
             raise self.wrong("several", f"{what} is {describe(output)}; expected one tensor.")
         if isinstance(output, Tensor) and tuple(output.shape) != shape:
+            self._expect_no_mistake()
             self._expect_no_difference(self.plan)
         expect_tensor(output, shape, torch.float32, what, self.hints["shape"])
         if not torch.isfinite(output).all():
             raise self.wrong("not finite", f"{what} holds NaN or infinity.")
 
     def _expect_no_difference(self, ideal: Recording) -> None:
-        difference = first_difference(self.run, ideal)
+        difference = self._difference(self.run, ideal)
         if difference:
             raise self.wrong(*difference)
+
+    def _expect_no_mistake(self) -> None:
+        """Does it compute what a known mistake does?"""
+        for name, hint, builds in self.exercise.mistakes:
+            if any(self._agrees_with(self._run_with_its_weights(build)) for build in builds):
+                raise Wrong(name, hint)
 
     # --- does it compute the same? ---
 
@@ -389,9 +427,7 @@ class _Trial:
         for word, build in self.exercise.variants:
             if self._agrees_with(self._run_with_its_weights(build)):
                 return word
-        for name, hint, builds in self.exercise.mistakes:
-            if any(self._agrees_with(self._run_with_its_weights(build)) for build in builds):
-                raise Wrong(name, hint)
+        self._expect_no_mistake()
         if ideal is None and self._is_likely_the_same():
             return None  # weights that cannot be mapped: shapes, number and behaviour decide
         self._expect_no_difference(ideal or self.plan)
@@ -405,6 +441,10 @@ class _Trial:
     def _run_with_its_weights(self, build: Callable) -> Recording | None:
         """Another network's run with the student's weights; a flatten in any order is followed."""
         build = functools.partial(build, *self.args)
+        if self.exercise.branches:  # a layer that two branches share counts once
+            layers = {layer.weight.data_ptr(): layer for layer in self.run.layers}
+            loaded = _load(build, [*layers.values()], any_order=True)
+            return loaded and record(loaded, self.images)
         loaded = _load(build, self.run.layers)
         if loaded is None:
             return None

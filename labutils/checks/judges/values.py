@@ -19,7 +19,15 @@ from typing import Any, NamedTuple, NoReturn
 import torch
 from torch import Tensor
 
-from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_tensor, show
+from labutils.checks.frame.ask import (
+    Wrong,
+    ask,
+    close,
+    describe,
+    expect_number,
+    expect_tensor,
+    show,
+)
 from labutils.checks.frame.exercise import Exercise
 
 
@@ -54,7 +62,9 @@ def table(*rows: tuple, of: Callable = lambda formula: formula) -> list[Mistake]
 
 
 class Values(Exercise):
-    """Judge a function by its values: those of the oracle on every probe, a tensor or a number.
+    """Judge a function by its values: those of the oracle on every probe.
+
+    They are tensors, numbers, or tuples of numbers.
 
     Args:
         oracle: the right function: PyTorch's, where it has one.
@@ -123,6 +133,8 @@ class Values(Exercise):
         )  # fmt: skip
         if isinstance(expected, Tensor):
             return expect_tensor(got, None, None, f"The result of {probe.call}").detach()
+        if isinstance(expected, tuple):
+            return _expect_numbers(got, len(expected), probe.call)
         return expect_number(got, probe.call)
 
     def _explain(self, answer, probe: Probe, got, expected) -> NoReturn:
@@ -205,7 +217,21 @@ def _differs(got, expected, dtype: bool = True) -> bool:
     return got != expected
 
 
+def _expect_numbers(got, many: int, call: str) -> tuple[float, ...]:
+    """Demand so many numbers in a tuple or list (or tensor or array)."""
+    try:
+        values = None if isinstance(got, (dict, str, set)) else tuple(got)
+    except TypeError:
+        values = None
+    if values is None or len(values) != many:
+        text = f"{call} is {describe(got)}; expected a tuple of {many} numbers."
+        raise Wrong(text, f"Return {many} numbers with a comma between them.")
+    return tuple(expect_number(value, f"An entry of {call}") for value in values)
+
+
 def _value(value) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(plain, value))})"
     return show(value) if isinstance(value, Tensor) else plain(value)
 
 
