@@ -255,10 +255,6 @@ def _templates(folder: Path) -> dict:
     """The released notebooks by name, made from their solutions."""
     from labutils.course.release import ReleaseError, student_copy
 
-    try:
-        import nbgrader  # noqa: F401
-    except ImportError:
-        raise GradeError("Grading needs nbgrader: pip install -e '.[ta]'") from None
     templates = {}
     for path in sorted((folder / "solutions").glob("*.ipynb")):
         try:

@@ -85,8 +85,8 @@ def clear_errors(model, loader):
                 f"there is not enough memory on the device {device_of(model)}. Give the loader a "
                 f"smaller batch_size (it has {getattr(loader, 'batch_size', None)}), close other "
                 "programs and notebooks that use the device, or compute on another one "
-                "(LABUTILS_DEVICE=cpu). If it stays full, restart the kernel: errors that a "
-                "notebook shows hold what their runs had in memory."
+                "(LABUTILS_DEVICE=cpu). If it stays full, restart the kernel (on Colab: Runtime > "
+                "Restart session): errors that a notebook shows hold what their runs had in memory."
             )
         elif _is_of_workers(text, loader):
             advice = (
