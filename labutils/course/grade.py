@@ -74,7 +74,7 @@ def grade_class(arguments: argparse.Namespace) -> int:
     if not found:
         raise GradeError(f"There is nothing in {arguments.submissions}.")
     records_folder = arguments.out / "records"
-    with tempfile.TemporaryDirectory(prefix="g-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="g-", ignore_cleanup_errors=True) as scratch:
         class_ = _Class(arguments, templates, Path(scratch))
         records, to_grade = {}, {}
         for submission in found:

@@ -89,6 +89,18 @@ def test_names_are_told_alike_on_every_python(source, binds, uses):
     assert (statement.binds, statement.uses) == (set(binds.split()), set(uses.split()))
 
 
+@pytest.mark.parametrize("pasted", ["\x0c", "\u2028", "\x85"])
+def test_a_statement_keeps_its_lines_where_pasted_signs_stand_before_it(pasted):
+    found = slices.statements(f"# a{pasted}b\nX = 1\nY = 2")
+    assert [(s.source, *s.binds) for s in found] == [("X = 1", "X"), ("Y = 2", "Y")]
+
+
+@pytest.mark.parametrize("student", ["con", "Aux", "com1", "LPT9"])
+def test_no_student_is_called_as_a_device_of_windows(student):
+    assert names.as_file_name(student).startswith(f"{student}-")
+    assert names.as_file_name(f"{student}rad") == f"{student}rad"
+
+
 def test_cells_that_are_not_python_have_no_statements():
     assert slices.statements("def f(:") is None
 
