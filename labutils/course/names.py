@@ -83,11 +83,9 @@ def version(name: str) -> tuple[str, int]:
 def as_file_name(name: str) -> str:
     """Return a name that any system allows for a file; different names stay different."""
     plain = re.sub(r"[^\w .-]", "_", name)[:80].strip(" .") or "_"
-    return (
-        plain
-        if plain == name and not _DEVICE.match(name)
-        else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    )
+    if plain == name and not _DEVICE.match(name):
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _pattern(notebook: str) -> re.Pattern:
