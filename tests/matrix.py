@@ -27,8 +27,9 @@ matplotlib==3.10.0 ipywidgets==7.7.1 widgetsnbextension==3.6.10 anywidget==0.9.2
 ipython==7.34.0 notebook==6.5.7 tornado==6.5.7 traitlets==5.7.1
 tqdm filelock platformdirs certifi""".split()
 NOT_ON_COLAB = ["jedi"]  # ipython asks for it
-# Only nbval runs there: the unit tests need the extra `lab`, which would upgrade what Colab has.
-COLAB_TESTS = ["nbval", "pytest", "pytest-xdist"]
+# Not the extra `test`, which would upgrade what Colab has: so of the unit tests, the widgets' run.
+COLAB_TOOLS = ["nbval", "pytest", "pytest-xdist"]
+COLAB_UNITS = sorted((ROOT / "tests" / "unit").glob("test_widgets*.py"))
 HEADINGS = ["Python", "versions", "doctor", "units", "nbval, solutions"]
 # pyproject.toml's settings without those of the browser tests.
 NBVAL = "--nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope"
@@ -53,9 +54,9 @@ def install(python: str, kind: str, folder: Path) -> tuple[Path, str]:
         before, began = installed(inside), time.monotonic()
         run(inside, "-m", "pip", "install", "--quiet", ROOT)  # as the cell does, but from here
         seconds, after = time.monotonic() - began, installed(inside)
-        said = f"the cell took {seconds:.0f} s: {changes(before, after)}"
+        said = f"Colab's cell took {seconds:.0f} s: {changes(before, after)}"
         (folder / "colab.txt").write_text("\n".join(after))
-        run(*pip, "-c", folder / "colab.txt", *COLAB_TESTS)
+        run(*pip, "-c", folder / "colab.txt", *COLAB_TOOLS)
     else:
         lowest = ["--resolution", "lowest-direct"] if kind == "oldest" else []
         # A version without a wheel for this Python is no version for a student.
@@ -102,28 +103,28 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
     if not options.kinds or not shutil.which("uv"):
         parser.error("name --oldest, ..." if shutil.which("uv") else "pip install uv, please")
-    rows, well = [], True
+    rows, notes, well = [], [], True
     ending = r"(?m)^(\d.*) in [\d.]+s"
     for kind in options.kinds:
         folder = FOLDER / f"{Path(options.python).name}-{kind}"
-        inside, units = install(options.python, kind, folder)
-        well &= not units or units.endswith("changed nothing")
-        pytest = [inside, "-m", "pytest", "-q"]
+        inside, note = install(options.python, kind, folder)
+        notes += [note] * bool(note)
+        well &= not note or note.endswith("changed nothing")
+        pytest = [inside, "-m", "pytest", "-q", "-o"]
+        units = ["addopts=-n 2 --dist loadscope", *(COLAB_UNITS if kind == "colab" else ["tests/unit"])]
         cells = [options.python, kind]
         for name, command, pattern in (
             ("doctor", [inside, "-m", "labutils", "doctor"], r"(\d+ of these need|All is well)"),
-            ("units", [*pytest, "tests/unit"], ending),
-            ("nbval", [*pytest, "-o", f"addopts={NBVAL}", "notebooks/solutions"], ending),
+            ("units", [*pytest, *units], ending),
+            ("nbval", [*pytest, f"addopts={NBVAL}", "notebooks/solutions"], ending),
         ):
-            if (name, kind) == ("units", "colab"):
-                cells.append(units)
-                continue
             said, good = summary(command, folder / f"{name}.log", pattern)
             cells.append(said)
             well &= good
         rows.append(cells)
     for cells in [HEADINGS, ["---"] * len(HEADINGS), *rows]:
         print("| " + " | ".join(cells) + " |")
+    print(*notes, sep="\n")
     return 0 if well else 1
 
 
