@@ -111,11 +111,11 @@ def main(arguments=None) -> int:
         notes += [note] * bool(note)
         well &= not note or note.endswith("changed nothing")
         pytest = [inside, "-m", "pytest", "-q", "-o"]
-        units = ["addopts=-n 2 --dist loadscope", *(COLAB_UNITS if kind == "colab" else ["tests/unit"])]
+        units = COLAB_UNITS if kind == "colab" else ["tests/unit"]
         cells = [options.python, kind]
         for name, command, pattern in (
             ("doctor", [inside, "-m", "labutils", "doctor"], r"(\d+ of these need|All is well)"),
-            ("units", [*pytest, *units], ending),
+            ("units", [*pytest, "addopts=-n 2 --dist loadscope", *units], ending),
             ("nbval", [*pytest, f"addopts={NBVAL}", "notebooks/solutions"], ending),
         ):
             said, good = summary(command, folder / f"{name}.log", pattern)
