@@ -114,7 +114,7 @@ def the_class() -> list[Student]:
 
     # --- damaged notebooks ---
     def broken(folder, notebook):
-        (folder / f"{NAME}.ipynb").write_text(nbformat.writes(notebook)[:5000])
+        (folder / f"{NAME}.ipynb").write_text(nbformat.writes(notebook)[:5000], "utf-8")
 
     def no_notebook(folder, notebook):
         (folder / "answers.pdf").write_bytes(b"%PDF-1.4")

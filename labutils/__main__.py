@@ -22,13 +22,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m labutils", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")
     asked = next((word for word in argv if not word.startswith("-")), None)
-    for name, (module, text) in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=text, description=text)
-        if name == asked:
-            command = importlib.import_module(module)
-            command.add_arguments(subparser)
-    arguments = parser.parse_args(argv)
-    return command.main(arguments)
+    try:
+        for name, (module, text) in COMMANDS.items():
+            subparser = subparsers.add_parser(name, help=text, description=text)
+            if name == asked:
+                command = importlib.import_module(module)
+                command.add_arguments(subparser)
+        arguments = parser.parse_args(argv)
+        return command.main(arguments)
+    except ModuleNotFoundError as error:  # release and grade need the extra `ta`
+        install = 'python -m pip install -e ".[ta]"'  # quotes that Windows takes, too
+        print(f"{asked} needs {error.name}. In the repository, run {install}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

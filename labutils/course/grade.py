@@ -74,7 +74,7 @@ def grade_class(arguments: argparse.Namespace) -> int:
     if not found:
         raise GradeError(f"There is nothing in {arguments.submissions}.")
     records_folder = arguments.out / "records"
-    with tempfile.TemporaryDirectory(prefix="g-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="g-", ignore_cleanup_errors=True) as scratch:
         class_ = _Class(arguments, templates, Path(scratch))
         records, to_grade = {}, {}
         for submission in found:
@@ -255,10 +255,6 @@ def _templates(folder: Path) -> dict:
     """The released notebooks by name, made from their solutions."""
     from labutils.course.release import ReleaseError, student_copy
 
-    try:
-        import nbgrader  # noqa: F401
-    except ImportError:
-        raise GradeError("Grading needs nbgrader: pip install -e '.[ta]'") from None
     templates = {}
     for path in sorted((folder / "solutions").glob("*.ipynb")):
         try:

@@ -19,13 +19,14 @@ def print_page(chromium: str, page: Path, handout: Path) -> None:
     Raises:
         HandoutError: there is no PDF afterwards; the message says what Chromium said.
     """
-    with tempfile.TemporaryDirectory() as profile:  # a new one: nothing of the user's is touched
+    # A profile of its own: nothing of the user's is touched. Chromium may still write when it ends.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [chromium, "--headless", *ARGUMENTS, f"--user-data-dir={profile}"]
         command += ["--no-pdf-header-footer", "--generate-pdf-document-outline"]
         command += [f"--print-to-pdf={handout.resolve()}", page.resolve().as_uri()]
         try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
-            said = run.stderr[-500:]
+            run = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT)
+            said = run.stderr.decode(errors="replace")[-500:]
         except subprocess.TimeoutExpired:
             said = f"it was stopped after {TIME_LIMIT} seconds"
     if not handout.is_file():

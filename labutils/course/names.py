@@ -20,6 +20,7 @@ _STAMP = re.compile(
     r"| - [A-Z][a-z]{2,8} \d{1,2}, \d{4} \d{3,4} [AP]M",
     re.IGNORECASE,
 )
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)  # Windows' own
 _EDGES = " _-.“”‘’「」『』\"'"
 
 
@@ -82,7 +83,9 @@ def version(name: str) -> tuple[str, int]:
 def as_file_name(name: str) -> str:
     """Return a name that any system allows for a file; different names stay different."""
     plain = re.sub(r"[^\w .-]", "_", name)[:80].strip(" .") or "_"
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    if plain == name and not _DEVICE.match(name):
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _pattern(notebook: str) -> re.Pattern:

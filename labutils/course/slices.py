@@ -1,6 +1,7 @@
 """Which statements of a notebook an answer needs: grading runs these and leaves out the rest."""
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ def statements(source: str) -> list[Statement] | None:
     try:
         source = TransformerManager().transform_cell(source)  # %magic and !command lines
         nodes = ast.parse(source).body
-        lines = source.splitlines()
+        lines = re.split(r"\r\n|\r|\n", source)  # splitlines() knows more ends than Python has
         return [_statement(node, lines) for node in nodes]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

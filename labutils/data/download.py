@@ -183,7 +183,8 @@ class _Download:
         except ImportError as error:
             install = f"`{sys.executable} -m pip install pycurl`"
             raise DownloadError(
-                f"downloads need pycurl ({error}): run {install}, then restart the kernel"
+                f"downloads need pycurl ({error}): run {install}, then restart the kernel "
+                "(on Colab: Runtime > Restart session)"
             ) from None
         if self.offline is None:
             self.offline = transfer.why_unreachable([m for m in self.mirrors if "://" in m])

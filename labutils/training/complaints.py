@@ -88,8 +88,8 @@ def clear_errors(model, loader):
                 f"smaller batch_size (it has {getattr(loader, 'batch_size', None)}; a recipe: "
                 "dataclasses.replace(recipe, batch_size=32, eval_batch_size=32)), close other "
                 "programs and notebooks that use the device, or compute on another one "
-                "(LABUTILS_DEVICE=cpu). If it stays full, restart the kernel: errors that a "
-                "notebook shows hold what their runs had in memory."
+                "(LABUTILS_DEVICE=cpu). If it stays full, restart the kernel (on Colab: Runtime > "
+                "Restart session): errors that a notebook shows hold what their runs had in memory."
             )
         elif _is_of_workers(text, loader):
             advice = (

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.faults import wild
 from tests.faults.disks import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it forks, and fills queues")
@@ -64,6 +65,17 @@ def test_runs_killed_at_random_moments_end_bitwise_as_ones_that_were_not():
     assert total[0] == "all" and columns[-1].strip() == "equal"
     runs, kills, *_, equal = map(int, total[1:])
     assert runs == equal == 3 and kills >= 1
+
+
+def test_what_was_found_in_the_wild_is_run_and_judged(tmp_path, capsys):
+    (tmp_path / "grade_lock_nfs.py").write_text("print('graded')\nprint(0)")
+    assert wild.main([str(tmp_path)]) == 0
+    (tmp_path / "grade_long_tmpdir.sh").write_text('"$1" -c "import labutils.nothing"')
+    (tmp_path / "unknown.py").write_text("")
+    assert wild.main([str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "ok    grade_lock_nfs" in said and "No module named 'labutils.nothing'" in said
+    assert said.endswith(": 3 inputs, 2 wrong\n")
 
 
 @pytest.fixture(scope="module")

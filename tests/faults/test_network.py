@@ -134,6 +134,7 @@ def test_without_pycurl_the_message_says_so(server, mirrors, monkeypatch, capsys
     assert data.load("mnist")[0].is_sample
     said = capsys.readouterr().out
     assert "pip install pycurl" in said and said.count("pycurl (") == 1
+    assert "Runtime > Restart session" in said
     assert "no network" not in said
 
 

@@ -167,6 +167,17 @@ def test_every_command_explains_itself(name, capsys):
     assert f"labutils {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", ["release --check", "grade tests --out {}"])
+def test_a_command_without_its_packages_says_what_to_install(words, capsys, monkeypatch, tmp_path):
+    for name in ("nbgrader", "nbgrader.preprocessors"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.chdir(ROOT)
+    assert commands.main(words.format(tmp_path).split()) == 2
+    said = capsys.readouterr().err
+    assert f"{words.split()[0]} needs nbgrader" in said
+    assert said.rstrip().endswith('python -m pip install -e ".[ta]"'), "as Windows takes it, too"
+
+
 def test_an_unknown_command_is_refused(capsys):
     with pytest.raises(SystemExit) as caught:
         commands.main(["dokter"])

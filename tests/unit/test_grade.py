@@ -89,6 +89,18 @@ def test_names_are_told_alike_on_every_python(source, binds, uses):
     assert (statement.binds, statement.uses) == (set(binds.split()), set(uses.split()))
 
 
+@pytest.mark.parametrize("pasted", ["\x0c", "\u2028", "\x85"])
+def test_a_statement_keeps_its_lines_where_pasted_signs_stand_before_it(pasted):
+    found = slices.statements(f"# a{pasted}b\nX = 1\nY = 2")
+    assert [(s.source, *s.binds) for s in found] == [("X = 1", "X"), ("Y = 2", "Y")]
+
+
+@pytest.mark.parametrize("student", ["con", "Aux", "com1", "LPT9"])
+def test_no_student_is_called_as_a_device_of_windows(student):
+    assert names.as_file_name(student).startswith(f"{student}-")
+    assert names.as_file_name(f"{student}rad") == f"{student}rad"
+
+
 def test_cells_that_are_not_python_have_no_statements():
     assert slices.statements("def f(:") is None
 
@@ -450,18 +462,18 @@ def test_one_bad_submission_never_stops_the_class(a_class, tmp_path):
 def test_nothing_is_graded_twice_unless_it_changed(a_class, tmp_path, capsys):
     log = tmp_path / "log"
     assert grade.main(a_class) == 0
-    table = (a_class.out / "grades.csv").read_text()
+    table = (a_class.out / "grades.csv").read_text("utf-8")
     assert len(log.read_text().splitlines()) == 4
     assert grade.main(a_class) == 0
     assert len(log.read_text().splitlines()) == 4 and "0 to grade" in capsys.readouterr().out
-    assert (a_class.out / "grades.csv").read_text() == table
+    assert (a_class.out / "grades.csv").read_text("utf-8") == table
     _ask(a_class, "dora", "something else")
     (a_class.out / "records" / f"carla--{NAME}.json").write_text("{ half a rec")
     assert grade.main(a_class) == 0
     assert sorted(log.read_text().splitlines()[4:]) == [
         f"{s}_{NAME}.ipynb" for s in ("carla", "dora")
     ]
-    assert (a_class.out / "grades.csv").read_text() == table
+    assert (a_class.out / "grades.csv").read_text("utf-8") == table
 
 
 def test_solutions_without_full_points_stop_everything(a_class, monkeypatch, capsys):
@@ -520,7 +532,7 @@ def test_killed_in_the_middle_and_started_again(a_class, tmp_path):
     assert log.read_text().split() == [f"{s}_{NAME}.ipynb" for s in ("anna", "ben", "carla")]
     assert grade.main(a_class) == 0
     assert sorted(log.read_text().split()[3:]) == [f"{s}_{NAME}.ipynb" for s in ("carla", "dora")]
-    table = (a_class.out / "grades.csv").read_text()
+    table = (a_class.out / "grades.csv").read_text("utf-8")
     shutil.rmtree(a_class.out)
     assert grade.main(a_class) == 0
-    assert (a_class.out / "grades.csv").read_text() == table
+    assert (a_class.out / "grades.csv").read_text("utf-8") == table

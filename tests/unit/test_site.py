@@ -65,7 +65,7 @@ def test_a_page_asks_for_nothing_but_its_style_sheet_and_runs_nothing(folder, tm
         assert tree.find_all(["script", "iframe", "object", "embed"]) == []
         links = [link["href"] for link in tree.find_all("link")]
         assert links == ["data:,", "style.css"]
-    assert "url(" not in (tmp_path / "site" / "style.css").read_text()
+    assert "url(" not in (tmp_path / "site" / "style.css").read_text("utf-8")
 
 
 def test_formulas_become_mathml():
@@ -161,7 +161,7 @@ def test_a_folder_that_is_no_site_is_left_alone(folder, tmp_path, capsys):
     (out / "index.html").write_text("<title>My thesis</title>")
     assert _run(folder, out) == 2
     assert "choose another --out" in capsys.readouterr().err
-    assert (out / "index.html").read_text() == "<title>My thesis</title>"
+    assert (out / "index.html").read_text("utf-8") == "<title>My thesis</title>"
 
 
 def test_a_place_that_cannot_be_written_is_named(folder, tmp_path, capsys):
