@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Values, table
+from labutils.checks.judges.values import Mistake, Values, table
 from labutils.training import models
 
 NOTEBOOK = "03_cifar10_cnn"
@@ -131,7 +131,8 @@ for _name, _hint, (_move,) in table(
     ("C, N, H, W", lambda x: x.permute(3, 0, 1, 2),
      "The batch comes first and the channels second; here it is the other way round."),
 ):  # fmt: skip
-    normalize.mistake(_name, _hint, _both(_right, _move), _both(lambda x: x / 255, _move))
+    _formulas = _both(_right, _move), _both(lambda x: x / 255, _move)
+    normalize.mistakes.append(Mistake(_name, _hint, _formulas))
 
 # --- convolve -------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from labutils import shapes
 from labutils.checks.frame.ask import Wrong, ask, expect_tensor
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Values, compare
+from labutils.checks.judges.values import Values, compare, table
 from labutils.training import models
 
 NOTEBOOK = "07_googlenet"
@@ -53,77 +53,47 @@ one_by_one.probe(_some(2, 4, 5, 6), _some(3, 4), _some(3))
 one_by_one.probe(_some(3, 2, 1, 7), _some(5, 2), _some(5))
 one_by_one.probe(_some(1, 6, 4, 4).double(), _some(2, 6).double(), _some(2).double())
 
-one_by_one.mistake(
-    "the product with the weights transposed",
-    "weight is [K, C]: row k holds what the new channel k takes of each old one.",
-    lambda x, w, b: _one_by_one(x, w.T, b),
-)
-one_by_one.mistake(
-    "the sum without the bias",
-    "bias[k] is added to every pixel of channel k.",
-    lambda x, w, b: _one_by_one(x, w, 0 * b),
-)
-one_by_one.mistake(
-    "the sum with a bias along the width",
-    "A bias is a channel's own and lies along dimension 1: bias[:, None, None], or bias.view(1, "
-    "-1, 1, 1).",
-    lambda x, w, b: _one_by_one(x, w, 0 * b) + b,
-    lambda x, w, b: _one_by_one(x, w, 0 * b) + b[:, None],
-)
-one_by_one.mistake(
-    "the sum with the bias once for each input channel",
-    "The bias is added in every round of the loop over the channels: add it once, behind the loop.",
-    lambda x, w, b: _one_by_one(x, w, b * x.shape[1]),
-)
-one_by_one.mistake(
-    "the sum of the channels, without weights",
-    "Each channel counts with a weight of its own before they are added.",
-    lambda x, w, b: _one_by_one(x, torch.ones_like(w), b),
-)
-one_by_one.mistake(
-    "the mean over the channels",
-    "The weighted channels are added up; nothing divides by their number.",
-    lambda x, w, b: _one_by_one(x, w / x.shape[1], b),
-)
-one_by_one.mistake(
-    "the same channel K times",
-    "One row of weight serves all new channels: channel k has row k.",
-    lambda x, w, b: _one_by_one(x, w[:1].expand_as(w), b),
-)
-one_by_one.mistake(
-    "one answer for the whole picture",
-    "Height and width are averaged away. Each pixel keeps its own answer.",
-    lambda x, w, b: _one_by_one(x.mean((2, 3), keepdim=True), w, b),
-    lambda x, w, b: _one_by_one(x.mean((2, 3), keepdim=True).expand_as(x), w, b),
-)
-one_by_one.mistake(
-    "a product along the width",
-    "x @ weight.T and nn.Linear take the last dimension of x, which is the width: move the "
-    "channels there first, x.permute(0, 2, 3, 1), and back afterwards.",
-    lambda x, w, b: F.linear(x, w, b),
-)
-one_by_one.mistake(
-    "a picture with its numbers in other places",
-    "reshape and view do not move numbers, they only cut the row of them anew. permute exchanges "
-    "dimensions, before the product and after it.",
-    lambda x, w, b: F.linear(x.reshape(-1, x.shape[1]), w, b).reshape(len(x), -1, *x.shape[2:]),
-    lambda x, w, b: F.linear(x.permute(0, 2, 3, 1), w, b).reshape(len(x), -1, *x.shape[2:]),
-)
-one_by_one.mistake(
-    "the right numbers with the channels last",
-    "Move the channels back to dimension 1: .permute(0, 3, 1, 2).",
-    lambda x, w, b: _one_by_one(x, w, b).permute(0, 2, 3, 1),
-)
-one_by_one.mistake(
-    "the picture with height and width exchanged",
-    "Rows stay rows: look at the order of the dimensions in permute, transpose or einsum.",
-    lambda x, w, b: _one_by_one(x, w, b).transpose(2, 3),
-)
-one_by_one.mistake(
-    "the result after a ReLU",
-    "The convolution alone is asked for; the ReLU is a step of its own.",
-    lambda x, w, b: _one_by_one(x, w, b).relu(),
-)
+one_by_one.mistakes += table(
+    ("the product with the weights transposed", lambda x, w, b: _one_by_one(x, w.T, b),
+     "weight is [K, C]: row k holds what the new channel k takes of each old one."),
+    ("the sum without the bias", lambda x, w, b: _one_by_one(x, w, 0 * b),
+     "bias[k] is added to every pixel of channel k."),
+    ("the sum with a bias along the width", lambda x, w, b: _one_by_one(x, w, 0 * b) + b,
+     lambda x, w, b: _one_by_one(x, w, 0 * b) + b[:, None],
+     "A bias is a channel's own and lies along dimension 1: bias[:, None, None], or bias.view(1, "
+     "-1, 1, 1)."),
+    ("the sum with the bias once for each input channel",
+     lambda x, w, b: _one_by_one(x, w, b * x.shape[1]),
+     "The bias is added in every round of the loop over the channels: add it once, behind the "
+     "loop."),
+    ("the sum of the channels, without weights",
+     lambda x, w, b: _one_by_one(x, torch.ones_like(w), b),
+     "Each channel counts with a weight of its own before they are added."),
+    ("the mean over the channels", lambda x, w, b: _one_by_one(x, w / x.shape[1], b),
+     "The weighted channels are added up; nothing divides by their number."),
+    ("the same channel K times", lambda x, w, b: _one_by_one(x, w[:1].expand_as(w), b),
+     "One row of weight serves all new channels: channel k has row k."),
+    ("one answer for the whole picture",
+     lambda x, w, b: _one_by_one(x.mean((2, 3), keepdim=True), w, b),
+     lambda x, w, b: _one_by_one(x.mean((2, 3), keepdim=True).expand_as(x), w, b),
+     "Height and width are averaged away. Each pixel keeps its own answer."),
+    ("a product along the width", lambda x, w, b: F.linear(x, w, b),
+     "x @ weight.T and nn.Linear take the last dimension of x, which is the width: move the "
+     "channels there first, x.permute(0, 2, 3, 1), and back afterwards."),
+    ("a picture with its numbers in other places",
+     lambda x, w, b: F.linear(x.reshape(-1, x.shape[1]), w, b).reshape(len(x), -1, *x.shape[2:]),
+     lambda x, w, b: F.linear(x.permute(0, 2, 3, 1), w, b).reshape(len(x), -1, *x.shape[2:]),
+     "reshape and view do not move numbers, they only cut the row of them anew. permute exchanges "
+     "dimensions, before the product and after it."),
+    ("the right numbers with the channels last",
+     lambda x, w, b: _one_by_one(x, w, b).permute(0, 2, 3, 1),
+     "Move the channels back to dimension 1: .permute(0, 3, 1, 2)."),
+    ("the picture with height and width exchanged",
+     lambda x, w, b: _one_by_one(x, w, b).transpose(2, 3),
+     "Rows stay rows: look at the order of the dimensions in permute, transpose or einsum."),
+    ("the result after a ReLU", lambda x, w, b: _one_by_one(x, w, b).relu(),
+     "The convolution alone is asked for; the ReLU is a step of its own."),
+)  # fmt: skip
 
 
 @one_by_one.then
@@ -213,96 +183,58 @@ def _macs_of(them, side) -> int:
     return sum(i * o * k for i, o, k in them) * side**2
 
 
-inception_cost.mistake(
-    "the two numbers in the wrong order",
-    "The parameters come first, then the multiply-accumulates.",
-    _with(lambda p, macs, them, side: (macs, p)),
-)
-inception_cost.mistake(
-    "the cost with 3×3 and 5×5 fed from the input's channels",
-    "A reduction hands its own channels on: 3×3 takes r3 of them, and 5×5 takes r5.",
-    _cost(lambda them, i, w: [*them[:2], (i, w[2], 9), them[3], (i, w[4], 25), them[5]]),
-)
-inception_cost.mistake(
-    "the cost of the naive module with the pool's projection",
-    "3×3 and 5×5 do not see the input: a 1×1 convolution to r3, or r5, channels stands before "
-    "them, and it costs something itself.",
-    _cost(lambda them, i, w: [them[0], (i, w[2], 9), (i, w[4], 25), them[5]]),
-)
-inception_cost.mistake(
-    "the cost without the two reductions",
-    "The reductions are convolutions as well, with weights and work: six convolutions in all.",
-    _cost(lambda them, i, w: [them[0], them[2], them[4], them[5]]),
-)
-inception_cost.mistake(
-    "the cost without the pool's projection",
-    "The pool itself is free, but a 1×1 convolution to pool channels follows it.",
-    _cost(lambda them, i, w: them[:5]),
-)
-inception_cost.mistake(
-    "the cost with windows of k weights",
-    "A window has k · k places: 9 of 3×3, and 25 of 5×5.",
-    _cost(lambda them, i, w: [(a, b, math.isqrt(k)) for a, b, k in them]),
-    _cost(lambda them, i, w: [(a, b, {25: 5}.get(k, k)) for a, b, k in them]),
-)
-inception_cost.mistake(
-    "right in the work, and without biases in the parameters",
-    "Every output channel of every convolution has a bias, which is a parameter.",
-    _with(lambda p, macs, them, side: (p - sum(o for _, o, _ in them), macs)),
-)
-inception_cost.mistake(
-    "right in the parameters, with the biases in the work",
-    "A bias is added, not multiplied: multiply-accumulates count weights only.",
-    _with(lambda p, macs, them, side: (p, p * side**2)),
-)
-inception_cost.mistake(
-    "right in the parameters, with a work that forgets the places of the reductions",
-    "Every convolution of a module works at all side · side places, the 1×1 ones too.",
-    *(
-        _with(
-            lambda p, macs, them, side, pick=pick: (
-                p,
-                macs - _macs_of(pick(them), side) + _macs_of(pick(them), 1),
-            )
-        )
-        for pick in (lambda t: [t[1], t[3]], lambda t: [one for one in t if one[2] == 1])
-    ),
-)
-inception_cost.mistake(
-    "right in the parameters, with one side of the picture in the work",
-    "A map of side · side pixels has side² places.",
-    _with(lambda p, macs, them, side: (p, macs // side)),
-)
-inception_cost.mistake(
-    "right in the parameters, with the work at a single place",
-    "The weights are used anew at each of the side · side places.",
-    _with(lambda p, macs, them, side: (p, macs // side**2)),
-)
-inception_cost.mistake(
-    "the cost with the widths read in another order",
-    "widths is (c1, r3, c3, r5, c5, pool): a reduction stands before what it reduces for.",
-    *(
-        lambda i, widths, side, order=order: _inception_cost(
-            i, tuple(widths[j] for j in order), side
-        )
-        for order in (
-            (0, 2, 1, 4, 3, 5),
-            (0, 1, 3, 2, 4, 5),
-            (0, 1, 2, 3, 5, 4),
-            (1, 0, 2, 3, 4, 5),
-        )
-    ),
-)
-inception_cost.mistake(
-    "a product over the branches",
-    "The branches stand side by side: their weights, and their work, are added.",
-    _with(lambda p, macs, them, side: (_product(them, 1, True), _product(them, side, False))),
-)
-inception_cost.mistake(
-    "right in the parameters, with two operations for each multiply-accumulate",
-    "A multiply-accumulate is one multiplication with its addition, and counts once.",
-    _with(lambda p, macs, them, side: (p, 2 * macs)),
-)
+inception_cost.mistakes += table(
+    ("the two numbers in the wrong order", _with(lambda p, macs, them, side: (macs, p)),
+     "The parameters come first, then the multiply-accumulates."),
+    ("the cost with 3×3 and 5×5 fed from the input's channels",
+     _cost(lambda them, i, w: [*them[:2], (i, w[2], 9), them[3], (i, w[4], 25), them[5]]),
+     "A reduction hands its own channels on: 3×3 takes r3 of them, and 5×5 takes r5."),
+    ("the cost of the naive module with the pool's projection",
+     _cost(lambda them, i, w: [them[0], (i, w[2], 9), (i, w[4], 25), them[5]]),
+     "3×3 and 5×5 do not see the input: a 1×1 convolution to r3, or r5, channels stands before "
+     "them, and it costs something itself."),
+    ("the cost without the two reductions",
+     _cost(lambda them, i, w: [them[0], them[2], them[4], them[5]]),
+     "The reductions are convolutions as well, with weights and work: six convolutions in all."),
+    ("the cost without the pool's projection", _cost(lambda them, i, w: them[:5]),
+     "The pool itself is free, but a 1×1 convolution to pool channels follows it."),
+    ("the cost with windows of k weights",
+     _cost(lambda them, i, w: [(a, b, math.isqrt(k)) for a, b, k in them]),
+     _cost(lambda them, i, w: [(a, b, {25: 5}.get(k, k)) for a, b, k in them]),
+     "A window has k · k places: 9 of 3×3, and 25 of 5×5."),
+    ("right in the work, and without biases in the parameters",
+     _with(lambda p, macs, them, side: (p - sum(o for _, o, _ in them), macs)),
+     "Every output channel of every convolution has a bias, which is a parameter."),
+    ("right in the parameters, with the biases in the work",
+     _with(lambda p, macs, them, side: (p, p * side**2)),
+     "A bias is added, not multiplied: multiply-accumulates count weights only."),
+    ("right in the parameters, with a work that forgets the places of the reductions",
+     *(_with(lambda p, macs, them, side, pick=pick: (
+           p, macs - _macs_of(pick(them), side) + _macs_of(pick(them), 1)
+       ))
+       for pick in (lambda t: [t[1], t[3]], lambda t: [one for one in t if one[2] == 1])),
+     "Every convolution of a module works at all side · side places, the 1×1 ones too."),
+    ("right in the parameters, with one side of the picture in the work",
+     _with(lambda p, macs, them, side: (p, macs // side)),
+     "A map of side · side pixels has side² places."),
+    ("right in the parameters, with the work at a single place",
+     _with(lambda p, macs, them, side: (p, macs // side**2)),
+     "The weights are used anew at each of the side · side places."),
+    ("the cost with the widths read in another order",
+     *(lambda i, widths, side, order=order: _inception_cost(
+           i, tuple(widths[j] for j in order), side
+       )
+       for order in (
+           (0, 2, 1, 4, 3, 5), (0, 1, 3, 2, 4, 5), (0, 1, 2, 3, 5, 4), (1, 0, 2, 3, 4, 5)
+       )),
+     "widths is (c1, r3, c3, r5, c5, pool): a reduction stands before what it reduces for."),
+    ("a product over the branches",
+     _with(lambda p, macs, them, side: (_product(them, 1, True), _product(them, side, False))),
+     "The branches stand side by side: their weights, and their work, are added."),
+    ("right in the parameters, with two operations for each multiply-accumulate",
+     _with(lambda p, macs, them, side: (p, 2 * macs)),
+     "A multiply-accumulate is one multiplication with its addition, and counts once."),
+)  # fmt: skip
 
 
 def _product(them, side, biases) -> int:
@@ -428,71 +360,47 @@ for _parts in [p for n in (2, 3) for p in itertools.permutations((0, 1, 3), n)]:
     inception.also("", functools.partial(FusedInception, parts=_parts))
 
 _ORDERS = [o for o in itertools.permutations(range(4)) if o != (ONE, THREE, FIVE, POOL)]
-inception.mistake(
-    "The branches of Inception stand in another order; expected 1×1, 3×3, 5×5, pool.",
-    "The next layer's weights expect each channel in its place: torch.cat takes the branches in "
-    "the order 1×1, 3×3, 5×5, pool.",
-    *(functools.partial(OracleInception, order=order) for order in _ORDERS),
-    *(functools.partial(FusedInception, parts=(0, 1, 3), order=order) for order in _ORDERS),
-)
-inception.mistake(
-    "In Inception no ReLU follows the reductions.",
-    "A ReLU follows every convolution, the 1×1 ones before 3×3 and 5×5 too: without it the two "
-    "are no more than one linear map.",
-    functools.partial(OracleInception, relu="outer"),
-)
-inception.mistake(
-    "In Inception a ReLU follows the reductions only.",
-    "A ReLU follows the last convolution of each branch as well, before or after they are joined.",
-    functools.partial(OracleInception, relu="inner"),
-)
-inception.mistake(
-    "Inception has no ReLU.",
-    "A ReLU follows each of the six convolutions.",
-    functools.partial(OracleInception, relu="none"),
-)
-inception.mistake(
-    "Inception pools after the 1×1 convolution of that branch.",
-    "The pool comes first, and the 1×1 convolution brings what it gave to pool channels.",
-    functools.partial(OracleInception, pool_last=True),
-)
-inception.mistake(
-    "Inception takes the mean of each window.",
-    "The branch has a max pool: the largest value of each window, not the mean.",
-    functools.partial(OracleInception, pool=nn.AvgPool2d),
-)
-inception.mistake(
-    "Inception has 3×3 filters in place of 5×5.",
-    "The third branch has filters of 5×5 with padding 2. (torchvision's GoogLeNet has 3×3, as it "
-    "took its weights over from a network that has.)",
-    functools.partial(OracleInception, five=3),
-)
-inception.mistake(
-    "In Inception each branch takes what the one before gave.",
-    "The branches stand side by side: each takes x itself, not the result of another one.",
-    *(
-        functools.partial(OracleInception, chained=True, order=order)
-        for order in ((ONE, THREE, FIVE, POOL), (POOL,))
-    ),
-)
-inception.mistake(
-    "In Inception 3×3 and 5×5 share one reduction.",
-    "Each has a 1×1 convolution of its own before it, to r3 channels and to r5.",
-    functools.partial(OracleInception, shared=True),
-)
-inception.mistake(
-    "Inception has no reductions: this is the naive module.",
-    "A 1×1 convolution to r3 channels comes before 3×3, and one to r5 channels before 5×5; they "
-    "are what makes the module cheap.",
-    functools.partial(OracleInception, naive=True),
-)
-inception.mistake(
-    "In Inception nothing follows the pool.",
-    "A pool keeps all its input's channels. A 1×1 convolution to pool channels, with its ReLU, "
-    "follows it.",
-    functools.partial(OracleInception, projection=False),
-    lambda *args: nn.Sequential(OracleInception(*args, projection=False), nn.ReLU()),
-)
+inception.mistakes += table(
+    ("The branches of Inception stand in another order; expected 1×1, 3×3, 5×5, pool.",
+     *(functools.partial(OracleInception, order=order) for order in _ORDERS),
+     *(functools.partial(FusedInception, parts=(0, 1, 3), order=order) for order in _ORDERS),
+     "The next layer's weights expect each channel in its place: torch.cat takes the branches in "
+     "the order 1×1, 3×3, 5×5, pool."),
+    ("In Inception no ReLU follows the reductions.",
+     functools.partial(OracleInception, relu="outer"),
+     "A ReLU follows every convolution, the 1×1 ones before 3×3 and 5×5 too: without it the two "
+     "are no more than one linear map."),
+    ("In Inception a ReLU follows the reductions only.",
+     functools.partial(OracleInception, relu="inner"),
+     "A ReLU follows the last convolution of each branch as well, before or after they are "
+     "joined."),
+    ("Inception has no ReLU.", functools.partial(OracleInception, relu="none"),
+     "A ReLU follows each of the six convolutions."),
+    ("Inception pools after the 1×1 convolution of that branch.",
+     functools.partial(OracleInception, pool_last=True),
+     "The pool comes first, and the 1×1 convolution brings what it gave to pool channels."),
+    ("Inception takes the mean of each window.",
+     functools.partial(OracleInception, pool=nn.AvgPool2d),
+     "The branch has a max pool: the largest value of each window, not the mean."),
+    ("Inception has 3×3 filters in place of 5×5.", functools.partial(OracleInception, five=3),
+     "The third branch has filters of 5×5 with padding 2. (torchvision's GoogLeNet has 3×3, as it "
+     "took its weights over from a network that has.)"),
+    ("In Inception each branch takes what the one before gave.",
+     *(functools.partial(OracleInception, chained=True, order=order)
+       for order in ((ONE, THREE, FIVE, POOL), (POOL,))),
+     "The branches stand side by side: each takes x itself, not the result of another one."),
+    ("In Inception 3×3 and 5×5 share one reduction.",
+     functools.partial(OracleInception, shared=True),
+     "Each has a 1×1 convolution of its own before it, to r3 channels and to r5."),
+    ("Inception has no reductions: this is the naive module.",
+     functools.partial(OracleInception, naive=True),
+     "A 1×1 convolution to r3 channels comes before 3×3, and one to r5 channels before 5×5; they "
+     "are what makes the module cheap."),
+    ("In Inception nothing follows the pool.", functools.partial(OracleInception, projection=False),
+     lambda *args: nn.Sequential(OracleInception(*args, projection=False), nn.ReLU()),
+     "A pool keeps all its input's channels. A 1×1 convolution to pool channels, with its ReLU, "
+     "follows it."),
+)  # fmt: skip
 
 # --- training_loss --------------------------------------------------------------------------
 
@@ -565,72 +473,48 @@ def _of_losses(combine: Callable) -> Callable:
     )
 
 
-training_loss.mistake(
-    "the main loss alone",
-    "The auxiliary heads' losses are to be added, weight times each.",
-    _of_losses(lambda main, others, w: main),
-)
-training_loss.mistake(
-    "the sum of all losses, unweighted",
-    "An auxiliary loss counts weight times: 0.3 of it, by default.",
-    _of_losses(lambda main, others, w: main + sum(others)),
-)
-training_loss.mistake(
-    "the loss for a weight of 0.3",
-    "The weight is an argument: use it in place of the number.",
-    _of_losses(lambda main, others, w: main + 0.3 * sum(others)),
-)
-training_loss.mistake(
-    "the loss with the weight on everything",
-    "The main loss counts whole. The weight belongs to the auxiliary ones only: mind the brackets.",
-    _of_losses(lambda main, others, w: w * (main + sum(others))),
-)
-training_loss.mistake(
-    "the loss with the weight on the main head",
-    "It is the auxiliary losses that are weighed; the first of outputs is the main one.",
-    _of_losses(lambda main, others, w: w * main + sum(others)),
-    _of_losses(lambda main, others, w: others[-1] + w * (main + sum(others[:-1]))),
-)
-training_loss.mistake(
-    "the loss with the heads averaged",
-    "Nothing is averaged over the heads: main loss + weight · first + weight · second.",
-    _of_losses(lambda main, others, w: main + w * sum(others) / len(others)),
-    _of_losses(lambda main, others, w: (main + sum(others)) / (1 + len(others))),
-    _of_losses(lambda main, others, w: (main + w * sum(others)) / (1 + len(others))),
-)
-training_loss.mistake(
-    "the loss with 1 - weight on the main head",
-    "The main loss counts whole, whatever the weight is.",
-    _of_losses(lambda main, others, w: (1 - w) * main + w * sum(others)),
-)
-training_loss.mistake(
-    "the loss with one auxiliary head only",
-    "There may be any number of heads: a loop, or a sum over outputs[1:], takes them all.",
-    _of_losses(lambda main, others, w: main + w * others[0]),
-    _of_losses(lambda main, others, w: main + w * others[-1]),
-)
-training_loss.mistake(
-    "the loss of averaged or added logits",
-    "Each head is judged by itself: a cross-entropy for each, and then the sum.",
-    _with_heads(lambda main, others, t, w: _loss(torch.stack([main, *others]).mean(0), t)),
-    _with_heads(lambda main, others, t, w: _loss(main + w * sum(others), t)),
-)
-training_loss.mistake(
-    "the loss after one softmax too many",
-    "F.cross_entropy takes logits and applies softmax itself: leave yours out.",
-    lambda outputs, labels, weight=0.3: _training_loss(
-        outputs.softmax(-1)
-        if isinstance(outputs, Tensor)
-        else tuple(logits.softmax(-1) for logits in outputs),
-        labels,
-        weight,
-    ),
-)
-training_loss.mistake(
-    "the sum over the batch",
-    "The loss is the mean over the images of the batch.",
-    lambda outputs, labels, weight=0.3: len(labels) * _training_loss(outputs, labels, weight),
-)
+training_loss.mistakes += table(
+    ("the main loss alone", _of_losses(lambda main, others, w: main),
+     "The auxiliary heads' losses are to be added, weight times each."),
+    ("the sum of all losses, unweighted", _of_losses(lambda main, others, w: main + sum(others)),
+     "An auxiliary loss counts weight times: 0.3 of it, by default."),
+    ("the loss for a weight of 0.3", _of_losses(lambda main, others, w: main + 0.3 * sum(others)),
+     "The weight is an argument: use it in place of the number."),
+    ("the loss with the weight on everything",
+     _of_losses(lambda main, others, w: w * (main + sum(others))),
+     "The main loss counts whole. The weight belongs to the auxiliary ones only: mind the "
+     "brackets."),
+    ("the loss with the weight on the main head",
+     _of_losses(lambda main, others, w: w * main + sum(others)),
+     _of_losses(lambda main, others, w: others[-1] + w * (main + sum(others[:-1]))),
+     "It is the auxiliary losses that are weighed; the first of outputs is the main one."),
+    ("the loss with the heads averaged",
+     _of_losses(lambda main, others, w: main + w * sum(others) / len(others)),
+     _of_losses(lambda main, others, w: (main + sum(others)) / (1 + len(others))),
+     _of_losses(lambda main, others, w: (main + w * sum(others)) / (1 + len(others))),
+     "Nothing is averaged over the heads: main loss + weight · first + weight · second."),
+    ("the loss with 1 - weight on the main head",
+     _of_losses(lambda main, others, w: (1 - w) * main + w * sum(others)),
+     "The main loss counts whole, whatever the weight is."),
+    ("the loss with one auxiliary head only",
+     _of_losses(lambda main, others, w: main + w * others[0]),
+     _of_losses(lambda main, others, w: main + w * others[-1]),
+     "There may be any number of heads: a loop, or a sum over outputs[1:], takes them all."),
+    ("the loss of averaged or added logits",
+     _with_heads(lambda main, others, t, w: _loss(torch.stack([main, *others]).mean(0), t)),
+     _with_heads(lambda main, others, t, w: _loss(main + w * sum(others), t)),
+     "Each head is judged by itself: a cross-entropy for each, and then the sum."),
+    ("the loss after one softmax too many",
+     lambda outputs, labels, weight=0.3: _training_loss(
+         outputs.softmax(-1) if isinstance(outputs, Tensor)
+         else tuple(logits.softmax(-1) for logits in outputs),
+         labels, weight,
+     ),
+     "F.cross_entropy takes logits and applies softmax itself: leave yours out."),
+    ("the sum over the batch",
+     lambda outputs, labels, weight=0.3: len(labels) * _training_loss(outputs, labels, weight),
+     "The loss is the mean over the images of the batch."),
+)  # fmt: skip
 
 
 @training_loss.then

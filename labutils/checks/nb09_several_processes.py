@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data.distributed import DistributedSampler
 
 from labutils.checks.frame.ask import Wrong, ask, describe, expect_number, expect_tensor
-from labutils.checks.judges.values import Values
+from labutils.checks.judges.values import Values, table
 
 NOTEBOOK = "09_several_processes"
 
@@ -164,85 +164,57 @@ def _by_random(n: int, rank: int, epoch: int) -> list[int]:
     return order
 
 
-shard.mistake(
-    "the images in their order",
-    "Nothing is shuffled: torch.randperm draws the order, from a generator seeded with the epoch.",
-    _dealt(_in_order),
-    _dealt(_in_order, take=_a_block),
-)
-shard.mistake(
-    "the same order in every epoch",
-    "The epoch does not enter, so every epoch goes through the images in the same order. Seed the "
-    "generator with it: that is what set_epoch is for.",
-    _dealt(lambda n, rank, epoch: _permutation(n, 0)),
-)
-shard.mistake(
-    "a shard of a permutation that the rank drew for itself",
-    "With the rank in the seed every rank draws another permutation, and shards of different "
-    "permutations overlap: some images are seen twice, others never. The seed is the epoch alone.",
-    _dealt(lambda n, rank, epoch: _permutation(n, rank)),
-    _dealt(lambda n, rank, epoch: _permutation(n, epoch + rank)),
-)
-shard.mistake(
-    "all images, for every rank",
-    "Every rank sees everything, so the work is done several times over. Take only this rank's "
-    "share of the permutation.",
-    _dealt(_by_epoch, take=lambda order, rank, world: order),
-    _dealt(_by_epoch, pad=_as_it_is, take=lambda order, rank, world: order),
-)
-shard.mistake(
-    "a block of the permutation",
-    "That is one block after the other. DistributedSampler deals like cards: rank 0 gets places "
-    "0, world, 2 · world and so on.",
-    _dealt(_by_epoch, take=_a_block),
-    _dealt(_by_epoch, pad=_as_it_is, take=_a_block),
-)
-shard.mistake(
-    "a shard of an order that was shuffled after it was dealt out",
-    "Each rank keeps the same images for ever and shuffles only them. Shuffle all images first, "
-    "deal them out then.",
-    _shuffled_afterwards,
-)
-shard.mistake(
-    "a shard without the last images",
-    "The images that do not fill a round are dropped. DistributedSampler fills the round up from "
-    "the permutation's beginning, so that no image is lost.",
-    _dealt(_by_epoch, pad=lambda order, world: order[: len(order) // world * world]),
-)
-shard.mistake(
-    "a shard that is one image shorter than another rank's",
-    "The ranks get different numbers of images. One of them would have a batch more and wait for "
-    "the others for ever: fill the last round up from the permutation's beginning.",
-    _dealt(_by_epoch, pad=_as_it_is),
-)
-shard.mistake(
-    "a shard that is filled up from the end",
-    "What fills the last round are the permutation's first numbers, not its last ones.",
-    _dealt(_by_epoch, pad=lambda order, world: order + order[len(order) - -len(order) % world :]),
-    _dealt(_by_epoch, pad=lambda order, world: order + order[-1:] * (-len(order) % world)),
-)
-shard.mistake(
-    "a shard that is filled up with the first images",
-    "The last round is filled up from the beginning of the permutation, not of the dataset.",
-    _dealt(_by_epoch, pad=lambda order, world: order + list(range(-len(order) % world))),
-    _dealt(_by_epoch, pad=lambda order, world: order + [0] * (-len(order) % world)),
-)
-shard.mistake(
-    "the shard of another rank",
-    "Ranks are counted from 0: rank r begins with place r of the permutation.",
-    _dealt(_by_epoch, take=lambda order, rank, world: order[(rank - 1) % world :: world]),
-    _dealt(_by_epoch, take=lambda order, rank, world: order[rank - 1 :: world]),
-    _dealt(_by_epoch, take=lambda order, rank, world: order[(rank + 1) % world :: world]),
-    _dealt(_by_epoch, take=lambda order, rank, world: order[rank + 1 :: world]),
-)
-shard.mistake(
-    "a shard of another generator's permutation",
-    "Python's and NumPy's generators draw other permutations than torch's: ranks have to agree on "
-    "one, and DistributedSampler's is torch.randperm's.",
-    _dealt(_by_random),
-    _dealt(lambda n, rank, epoch: np.random.RandomState(epoch).permutation(n).tolist()),
-    _dealt(lambda n, rank, epoch: np.random.default_rng(epoch).permutation(n).tolist()),
-)
+shard.mistakes += table(
+    ("the images in their order", _dealt(_in_order), _dealt(_in_order, take=_a_block),
+     "Nothing is shuffled: torch.randperm draws the order, from a generator seeded with the "
+     "epoch."),
+    ("the same order in every epoch", _dealt(lambda n, rank, epoch: _permutation(n, 0)),
+     "The epoch does not enter, so every epoch goes through the images in the same order. Seed the "
+     "generator with it: that is what set_epoch is for."),
+    ("a shard of a permutation that the rank drew for itself",
+     _dealt(lambda n, rank, epoch: _permutation(n, rank)),
+     _dealt(lambda n, rank, epoch: _permutation(n, epoch + rank)),
+     "With the rank in the seed every rank draws another permutation, and shards of different "
+     "permutations overlap: some images are seen twice, others never. The seed is the epoch "
+     "alone."),
+    ("all images, for every rank", _dealt(_by_epoch, take=lambda order, rank, world: order),
+     _dealt(_by_epoch, pad=_as_it_is, take=lambda order, rank, world: order),
+     "Every rank sees everything, so the work is done several times over. Take only this rank's "
+     "share of the permutation."),
+    ("a block of the permutation", _dealt(_by_epoch, take=_a_block),
+     _dealt(_by_epoch, pad=_as_it_is, take=_a_block),
+     "That is one block after the other. DistributedSampler deals like cards: rank 0 gets places "
+     "0, world, 2 · world and so on."),
+    ("a shard of an order that was shuffled after it was dealt out", _shuffled_afterwards,
+     "Each rank keeps the same images for ever and shuffles only them. Shuffle all images first, "
+     "deal them out then."),
+    ("a shard without the last images",
+     _dealt(_by_epoch, pad=lambda order, world: order[: len(order) // world * world]),
+     "The images that do not fill a round are dropped. DistributedSampler fills the round up from "
+     "the permutation's beginning, so that no image is lost."),
+    ("a shard that is one image shorter than another rank's", _dealt(_by_epoch, pad=_as_it_is),
+     "The ranks get different numbers of images. One of them would have a batch more and wait for "
+     "the others for ever: fill the last round up from the permutation's beginning."),
+    ("a shard that is filled up from the end",
+     _dealt(_by_epoch, pad=lambda order, world: order + order[len(order) - -len(order) % world :]),
+     _dealt(_by_epoch, pad=lambda order, world: order + order[-1:] * (-len(order) % world)),
+     "What fills the last round are the permutation's first numbers, not its last ones."),
+    ("a shard that is filled up with the first images",
+     _dealt(_by_epoch, pad=lambda order, world: order + list(range(-len(order) % world))),
+     _dealt(_by_epoch, pad=lambda order, world: order + [0] * (-len(order) % world)),
+     "The last round is filled up from the beginning of the permutation, not of the dataset."),
+    ("the shard of another rank",
+     _dealt(_by_epoch, take=lambda order, rank, world: order[(rank - 1) % world :: world]),
+     _dealt(_by_epoch, take=lambda order, rank, world: order[rank - 1 :: world]),
+     _dealt(_by_epoch, take=lambda order, rank, world: order[(rank + 1) % world :: world]),
+     _dealt(_by_epoch, take=lambda order, rank, world: order[rank + 1 :: world]),
+     "Ranks are counted from 0: rank r begins with place r of the permutation."),
+    ("a shard of another generator's permutation", _dealt(_by_random),
+     _dealt(lambda n, rank, epoch: np.random.RandomState(epoch).permutation(n).tolist()),
+     _dealt(lambda n, rank, epoch: np.random.default_rng(epoch).permutation(n).tolist()),
+     "Python's and NumPy's generators draw other permutations than torch's: ranks have to agree on "
+     "one, and DistributedSampler's is torch.randperm's."),
+)  # fmt: skip
 
 
 @shard.then
@@ -346,58 +318,37 @@ def _weighed(every: Tensor, sizes: Tensor) -> Tensor:
     return torch.tensordot(sizes, every, dims=1)
 
 
-average_gradients.mistake(
-    "the plain mean over the ranks",
-    "Every rank counts the same, however many images it had. The ranks' gradients are means: "
-    "weigh each with its number of images.",
-    _combined(lambda every, sizes: every.mean(0)),
-)
-average_gradients.mistake(
-    "the sum over the ranks",
-    "Added up, the gradients of N ranks are about N times too large, as if the learning rate were. "
-    "The loss of the whole batch is a mean, too.",
-    _combined(lambda every, sizes: every.sum(0)),
-)
-average_gradients.mistake(
-    "the sum over all images",
-    "Weighed with the numbers of images, and not divided by their sum.",
-    _combined(_weighed),
-)
-average_gradients.mistake(
-    "a mean that is divided once too often",
-    "It is divided by the number of all images, and by the number of ranks besides: once is "
-    "enough.",
-    _combined(lambda every, sizes: _weighed(every, sizes) / sizes.sum() / len(sizes)),
-)
-average_gradients.mistake(
-    "the weighed sum, divided by the number of ranks",
-    "Weighed with images, it has to be divided by images: by the sum of the sizes, not by the "
-    "number of ranks.",
-    _combined(lambda every, sizes: _weighed(every, sizes) / len(sizes)),
-)
-average_gradients.mistake(
-    "the sum of means, divided by the number of images",
-    "The ranks' gradients are means already: multiply each with its size before you divide by the "
-    "number of all images.",
-    _combined(lambda every, sizes: every.sum(0) / sizes.sum()),
-)
-average_gradients.mistake(
-    "the first rank's gradient",
-    "Only rank 0 enters. A return that stands inside the loop ends it in the first round.",
-    _combined(lambda every, sizes: every[0].clone()),
-    _combined(lambda every, sizes: sizes[0] / sizes.sum() * every[0]),
-)
-average_gradients.mistake(
-    "the last rank's gradient",
-    "Every round of the loop overwrites what the one before had: an = where += is needed.",
-    _combined(lambda every, sizes: every[-1].clone()),
-    _combined(lambda every, sizes: sizes[-1] / sizes.sum() * every[-1]),
-)
-average_gradients.mistake(
-    "a mean in which the sizes are divided before they weigh, rounded down",
-    "size // total is 0: // rounds down. Use /, or multiply first.",
-    _combined(lambda every, sizes: _weighed(every, sizes // sizes.sum())),
-)
+average_gradients.mistakes += table(
+    ("the plain mean over the ranks", _combined(lambda every, sizes: every.mean(0)),
+     "Every rank counts the same, however many images it had. The ranks' gradients are means: "
+     "weigh each with its number of images."),
+    ("the sum over the ranks", _combined(lambda every, sizes: every.sum(0)),
+     "Added up, the gradients of N ranks are about N times too large, as if the learning rate "
+     "were. The loss of the whole batch is a mean, too."),
+    ("the sum over all images", _combined(_weighed),
+     "Weighed with the numbers of images, and not divided by their sum."),
+    ("a mean that is divided once too often",
+     _combined(lambda every, sizes: _weighed(every, sizes) / sizes.sum() / len(sizes)),
+     "It is divided by the number of all images, and by the number of ranks besides: once is "
+     "enough."),
+    ("the weighed sum, divided by the number of ranks",
+     _combined(lambda every, sizes: _weighed(every, sizes) / len(sizes)),
+     "Weighed with images, it has to be divided by images: by the sum of the sizes, not by the "
+     "number of ranks."),
+    ("the sum of means, divided by the number of images",
+     _combined(lambda every, sizes: every.sum(0) / sizes.sum()),
+     "The ranks' gradients are means already: multiply each with its size before you divide by the "
+     "number of all images."),
+    ("the first rank's gradient", _combined(lambda every, sizes: every[0].clone()),
+     _combined(lambda every, sizes: sizes[0] / sizes.sum() * every[0]),
+     "Only rank 0 enters. A return that stands inside the loop ends it in the first round."),
+    ("the last rank's gradient", _combined(lambda every, sizes: every[-1].clone()),
+     _combined(lambda every, sizes: sizes[-1] / sizes.sum() * every[-1]),
+     "Every round of the loop overwrites what the one before had: an = where += is needed."),
+    ("a mean in which the sizes are divided before they weigh, rounded down",
+     _combined(lambda every, sizes: _weighed(every, sizes // sizes.sum())),
+     "size // total is 0: // rounds down. Use /, or multiply first."),
+)  # fmt: skip
 
 
 # --- ring_all_reduce ------------------------------------------------------------------------
@@ -512,58 +463,39 @@ def _every(chunks, combine: Callable) -> tuple[list[list[Tensor]], int]:
     return [[one.clone() for one in made] for _ in chunks], 0
 
 
-ring_all_reduce.mistake(
-    "the chunks as they were",
-    "Nothing has been added up. A list that is copied, changed and then forgotten stays at home: "
-    "return the one that you changed.",
-    lambda chunks: ([[chunk.clone() for chunk in own] for own in chunks], 0),
-)
-ring_all_reduce.mistake(
-    "the mean over the ranks",
-    "All-reduce gives sums. Dividing by the number of ranks is another step, and not asked for "
-    "here.",
-    lambda chunks: _every(chunks, lambda every: every.mean(0)),
-)
-ring_all_reduce.mistake(
-    "the ranks' own chunks, collected",
-    "Nothing is added up in the first half, or the second half begins with the wrong chunk. After "
-    "the first, rank r has finished chunk (r + 1) mod N, not its own: that one is handed on.",
-    lambda chunks: ([[chunks[c][c].clone() for c in range(len(chunks))] for _ in chunks], 0),
-    lambda chunks: _ring(chunks, first=0, start=0),
-)
-ring_all_reduce.mistake(
-    "what the ranks have after the first half",
-    "After the rounds that add, each rank has the whole sum of one chunk only. N - 1 further "
-    "rounds hand the sums on.",
-    lambda chunks: _ring(chunks, second=0),
-)
-ring_all_reduce.mistake(
-    "the ring with a round too few",
-    "A chunk has to pass N - 1 neighbours to collect all N, and N - 1 again until all have it.",
-    lambda chunks: _ring(chunks, first=max(0, len(chunks) - 2)),
-    lambda chunks: _ring(chunks, second=max(0, len(chunks) - 2)),
-    lambda chunks: _ring(chunks, *2 * (max(0, len(chunks) - 2),)),
-)
-ring_all_reduce.mistake(
-    "a ring that adds in its second half, too",
-    "What is handed on in the second half is a finished sum: it replaces what is there.",
-    lambda chunks: _ring(chunks, add=True),
-)
-ring_all_reduce.mistake(
-    "a ring that turns the wrong way round",
-    "Chunk (rank - s) mod N goes to the neighbour at the right, (rank + 1) mod N. To the left "
-    "it would meet another chunk than the one that waits for it.",
-    lambda chunks: _ring(chunks, to=-1),
-)
-ring_all_reduce.mistake(
-    "the sums on one rank, the others as they were",
-    "That is a reduce: one rank has the sums. All of them need the sums.",
-    lambda chunks: (
-        [_every(chunks, lambda every: every.sum(0))[0][0]]
-        + [[chunk.clone() for chunk in own] for own in chunks[1:]],
-        0,
-    ),
-)
+ring_all_reduce.mistakes += table(
+    ("the chunks as they were",
+     lambda chunks: ([[chunk.clone() for chunk in own] for own in chunks], 0),
+     "Nothing has been added up. A list that is copied, changed and then forgotten stays at home: "
+     "return the one that you changed."),
+    ("the mean over the ranks", lambda chunks: _every(chunks, lambda every: every.mean(0)),
+     "All-reduce gives sums. Dividing by the number of ranks is another step, and not asked for "
+     "here."),
+    ("the ranks' own chunks, collected",
+     lambda chunks: ([[chunks[c][c].clone() for c in range(len(chunks))] for _ in chunks], 0),
+     lambda chunks: _ring(chunks, first=0, start=0),
+     "Nothing is added up in the first half, or the second half begins with the wrong chunk. After "
+     "the first, rank r has finished chunk (r + 1) mod N, not its own: that one is handed on."),
+    ("what the ranks have after the first half", lambda chunks: _ring(chunks, second=0),
+     "After the rounds that add, each rank has the whole sum of one chunk only. N - 1 further "
+     "rounds hand the sums on."),
+    ("the ring with a round too few", lambda chunks: _ring(chunks, first=max(0, len(chunks) - 2)),
+     lambda chunks: _ring(chunks, second=max(0, len(chunks) - 2)),
+     lambda chunks: _ring(chunks, *2 * (max(0, len(chunks) - 2),)),
+     "A chunk has to pass N - 1 neighbours to collect all N, and N - 1 again until all have it."),
+    ("a ring that adds in its second half, too", lambda chunks: _ring(chunks, add=True),
+     "What is handed on in the second half is a finished sum: it replaces what is there."),
+    ("a ring that turns the wrong way round", lambda chunks: _ring(chunks, to=-1),
+     "Chunk (rank - s) mod N goes to the neighbour at the right, (rank + 1) mod N. To the left it "
+     "would meet another chunk than the one that waits for it."),
+    ("the sums on one rank, the others as they were",
+     lambda chunks: (
+         [_every(chunks, lambda every: every.sum(0))[0][0]]
+         + [[chunk.clone() for chunk in own] for own in chunks[1:]],
+         0,
+     ),
+     "That is a reduce: one rank has the sums. All of them need the sums."),
+)  # fmt: skip
 
 # The bytes are judged where the sums are right, and every rank sends the same.
 _bytes_sent = Values(
@@ -598,50 +530,31 @@ def _chunk(chunks) -> float:
     return _size(chunks) / len(chunks)
 
 
-_bytes_sent.mistake(
-    "the number of numbers",
-    "A float32 has 4 bytes, a float64 has 8: chunk.numel() · chunk.element_size(), or "
-    "chunk.nbytes.",
-    lambda c: 2 * (len(c) - 1) * sum(chunk.numel() for chunk in c[0]) / len(c),
-)
-_bytes_sent.mistake(
-    "right only where a number has 4 bytes",
-    "Not every number has 4 bytes: chunk.element_size() says how many these have.",
-    lambda c: 2 * (len(c) - 1) * 4 * sum(chunk.numel() for chunk in c[0]) / len(c),
-)
-_bytes_sent.mistake(
-    "N times too many",
-    "Asked for is what one rank sends, and in a round that is a single chunk: not the whole "
-    "tensor, and not what all ranks send together.",
-    lambda c: 2 * (len(c) - 1) * _size(c),
-)
-_bytes_sent.mistake(
-    "the bytes of one half",
-    "Both halves send: N - 1 chunks in the rounds that add, and N - 1 in those that hand on.",
-    lambda c: (len(c) - 1) * _chunk(c),
-)
-_bytes_sent.mistake(
-    "what it takes to send everything to everybody",
-    "Around a ring a rank sends only chunks, 2 (N - 1) of them, each the N-th part of the tensor. "
-    "That is less than the whole tensor to every other rank.",
-    lambda c: (len(c) - 1) * _size(c),
-)
-_bytes_sent.mistake(
-    "the bytes of too many rounds",
-    "There are N - 1 rounds in each half, not N: after those every rank has heard from all others.",
-    lambda c: 2 * len(c) * _chunk(c),
-    lambda c: (2 * len(c) - 1) * _chunk(c),
-)
-_bytes_sent.mistake(
-    "what is sent and what is received",
-    "Asked for is what one rank sends. What it receives has been sent by another.",
-    lambda c: 4 * (len(c) - 1) * _chunk(c),
-)
-_bytes_sent.mistake(
-    "the number of messages",
-    "That is how often something is sent. Count the bytes of each message.",
-    lambda c: 2 * (len(c) - 1),
-)
+_bytes_sent.mistakes += table(
+    ("the number of numbers",
+     lambda c: 2 * (len(c) - 1) * sum(chunk.numel() for chunk in c[0]) / len(c),
+     "A float32 has 4 bytes, a float64 has 8: chunk.numel() · chunk.element_size(), or "
+     "chunk.nbytes."),
+    ("right only where a number has 4 bytes",
+     lambda c: 2 * (len(c) - 1) * 4 * sum(chunk.numel() for chunk in c[0]) / len(c),
+     "Not every number has 4 bytes: chunk.element_size() says how many these have."),
+    ("N times too many", lambda c: 2 * (len(c) - 1) * _size(c),
+     "Asked for is what one rank sends, and in a round that is a single chunk: not the whole "
+     "tensor, and not what all ranks send together."),
+    ("the bytes of one half", lambda c: (len(c) - 1) * _chunk(c),
+     "Both halves send: N - 1 chunks in the rounds that add, and N - 1 in those that hand on."),
+    ("what it takes to send everything to everybody", lambda c: (len(c) - 1) * _size(c),
+     "Around a ring a rank sends only chunks, 2 (N - 1) of them, each the N-th part of the tensor. "
+     "That is less than the whole tensor to every other rank."),
+    ("the bytes of too many rounds", lambda c: 2 * len(c) * _chunk(c),
+     lambda c: (2 * len(c) - 1) * _chunk(c),
+     "There are N - 1 rounds in each half, not N: after those every rank has heard from all "
+     "others."),
+    ("what is sent and what is received", lambda c: 4 * (len(c) - 1) * _chunk(c),
+     "Asked for is what one rank sends. What it receives has been sent by another."),
+    ("the number of messages", lambda c: 2 * (len(c) - 1),
+     "That is how often something is sent. Count the bytes of each message."),
+)  # fmt: skip
 
 
 @ring_all_reduce.then
@@ -713,66 +626,41 @@ global_accuracy.probe(
     ),
 )
 
-global_accuracy.mistake(
-    "the mean of the ranks' accuracies",
-    "A rank with few images counts as much as one with many. Add up right answers and images "
-    "first, divide then.",
-    lambda correct, total: sum(c / t for c, t in zip(correct, total, strict=True)) / len(total),
-)
-global_accuracy.mistake(
-    "the sum of the ranks' accuracies",
-    "Accuracies cannot be added up, they would exceed 1. Counts can: right answers, and images.",
-    lambda correct, total: sum(c / t for c, t in zip(correct, total, strict=True)),
-)
-global_accuracy.mistake(
-    "the accuracy of one rank",
-    "Only one rank enters. Its images are a part of the test set; the others have seen the rest.",
-    lambda correct, total: correct[0] / total[0],
-    lambda correct, total: correct[-1] / total[-1],
-)
-global_accuracy.mistake(
-    "all right answers, divided by the images of one rank",
-    "The right answers are those of all ranks, the images those of one: add up both.",
-    lambda correct, total: sum(correct) / total[0],
-    lambda correct, total: sum(correct) / total[-1],
-)
-global_accuracy.mistake(
-    "the right answers of one rank, divided by all images",
-    "The images are those of all ranks, the right answers those of one: add up both.",
-    lambda correct, total: correct[0] / sum(total),
-    lambda correct, total: correct[-1] / sum(total),
-)
-global_accuracy.mistake(
-    "an accuracy that counts images twice",
-    "All ranks are counted as if they had as many images as the largest. What a sampler repeats to "
-    "make shards equal is no further image: divide by the sum of the totals.",
-    lambda correct, total: sum(correct) / (max(total) * len(total)),
-)
-global_accuracy.mistake(
-    "the number of right answers for each rank",
-    "Divide by the number of images, not by the number of ranks.",
-    lambda correct, total: sum(correct) / len(total),
-)
-global_accuracy.mistake(
-    "rounded down to a whole number",
-    "// rounds down, and int() does, too: an accuracy below 1 becomes 0. Use /.",
-    lambda correct, total: sum(correct) // sum(total),
-)
-global_accuracy.mistake(
-    "the accuracy in percent",
-    "A share between 0 and 1 is asked for.",
-    lambda correct, total: 100 * sum(correct) / sum(total),
-)
-global_accuracy.mistake(
-    "the share of errors",
-    "That is the share of wrong answers. Accuracy is that of right ones.",
-    lambda correct, total: 1 - sum(correct) / sum(total),
-)
-global_accuracy.mistake(
-    "right in its first seven digits",
-    "Tensors divide in 32 bits. Python's own numbers have more digits: sum(...) of the lists, "
-    "or .double().",
-    lambda correct, total: (torch.tensor(correct).sum() / torch.tensor(total).sum()).item(),
-)
+global_accuracy.mistakes += table(
+    ("the mean of the ranks' accuracies",
+     lambda correct, total: sum(c / t for c, t in zip(correct, total, strict=True)) / len(total),
+     "A rank with few images counts as much as one with many. Add up right answers and images "
+     "first, divide then."),
+    ("the sum of the ranks' accuracies",
+     lambda correct, total: sum(c / t for c, t in zip(correct, total, strict=True)),
+     "Accuracies cannot be added up, they would exceed 1. Counts can: right answers, and images."),
+    ("the accuracy of one rank", lambda correct, total: correct[0] / total[0],
+     lambda correct, total: correct[-1] / total[-1],
+     "Only one rank enters. Its images are a part of the test set; the others have seen the rest."),
+    ("all right answers, divided by the images of one rank",
+     lambda correct, total: sum(correct) / total[0],
+     lambda correct, total: sum(correct) / total[-1],
+     "The right answers are those of all ranks, the images those of one: add up both."),
+    ("the right answers of one rank, divided by all images",
+     lambda correct, total: correct[0] / sum(total),
+     lambda correct, total: correct[-1] / sum(total),
+     "The images are those of all ranks, the right answers those of one: add up both."),
+    ("an accuracy that counts images twice",
+     lambda correct, total: sum(correct) / (max(total) * len(total)),
+     "All ranks are counted as if they had as many images as the largest. What a sampler repeats "
+     "to make shards equal is no further image: divide by the sum of the totals."),
+    ("the number of right answers for each rank", lambda correct, total: sum(correct) / len(total),
+     "Divide by the number of images, not by the number of ranks."),
+    ("rounded down to a whole number", lambda correct, total: sum(correct) // sum(total),
+     "// rounds down, and int() does, too: an accuracy below 1 becomes 0. Use /."),
+    ("the accuracy in percent", lambda correct, total: 100 * sum(correct) / sum(total),
+     "A share between 0 and 1 is asked for."),
+    ("the share of errors", lambda correct, total: 1 - sum(correct) / sum(total),
+     "That is the share of wrong answers. Accuracy is that of right ones."),
+    ("right in its first seven digits",
+     lambda correct, total: (torch.tensor(correct).sum() / torch.tensor(total).sum()).item(),
+     "Tensors divide in 32 bits. Python's own numbers have more digits: sum(...) of the lists, or "
+     ".double()."),
+)  # fmt: skip
 
 EXERCISES = [shard, average_gradients, ring_all_reduce, global_accuracy]

@@ -10,6 +10,7 @@ from torch import nn
 from labutils.checks.frame.ask import Wrong
 from labutils.checks.judges.networks import HINTS, NO_DROPOUT, Dropout, Network
 from labutils.checks.judges.recorder import record
+from labutils.checks.judges.values import table
 
 
 class Oracle(nn.Module):
@@ -333,7 +334,7 @@ def test_variants_and_known_mistakes_are_recognised():
     toy.also("fine too", Twice)
     assert judge(Twice, toy) == "fine too"
     toy = exercise()
-    toy.mistake("It is doubled.", "halve", Oracle, Twice)
+    toy.mistakes += table(("It is doubled.", Oracle, Twice, "halve"))
     with pytest.raises(Wrong, match="doubled") as caught:
         judge(Twice, toy)
     assert caught.value.hint == "halve"

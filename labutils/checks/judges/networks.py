@@ -165,10 +165,6 @@ class Network(Exercise):
         """Let these other networks pass too, with a word to say; empty: none."""
         self.variants += [(word, build) for build in builds]
 
-    def mistake(self, name: str, hint: str, *builds: Callable[..., nn.Module]) -> None:
-        """Recognise these wrong networks. ``name`` is a sentence: "AlexNet has no NORM1."."""
-        self.mistakes.append(Mistake(name, hint, builds))
-
     def wrong(self, key: str, message: str) -> Wrong:
         return Wrong(message, self.hints.get(key, self.hints["other"]))
 

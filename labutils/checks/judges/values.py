@@ -82,7 +82,7 @@ class Values(Exercise):
         self.hint, self.failed, self.shape_hint = hint, failed or hint, shape_hint or hint
         self.dtype_hint = dtype_hint
         self.probes: list[Probe] = []
-        self.mistakes: list[Mistake] = []
+        self.mistakes: list[Mistake] = []  # the likeliest first
         self._more: list[Callable[[Any], str | None]] = []
 
     def probe(
@@ -99,10 +99,6 @@ class Values(Exercise):
         """
         failed, call = failed or hint or self.failed, call or self._call(args, kwargs)
         self.probes.append(Probe(args, kwargs, call, hint, failed, trap))
-
-    def mistake(self, name: str, hint: str, *formulas: Callable) -> None:
-        """Recognise these wrong formulas: what comes out is ``name``. The likeliest come first."""
-        self.mistakes.append(Mistake(name, hint, formulas))
 
     def then(self, judge: Callable[[Any], str | None]) -> Callable:
         """Examine a right answer further: ``judge(answer)`` raises ``Wrong`` or gives a remark."""
