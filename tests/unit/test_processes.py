@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from labutils.processes import LaunchError, _last_words, launch
+from labutils.training.processes import LaunchError, _last_words, launch
 
 PROGRAM = """
 import os, signal, sys, time
