@@ -14,6 +14,7 @@ the misconception bank hands it in as an answer, from this same line.
 import contextlib
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import islice
 from typing import Any, NamedTuple, NoReturn
 
 import torch
@@ -216,7 +217,8 @@ def _differs(got, expected, dtype: bool = True) -> bool:
 def _expect_numbers(got, many: int, call: str) -> tuple[float, ...]:
     """Demand so many numbers in a tuple or list (or tensor or array)."""
     try:
-        values = None if isinstance(got, (dict, str, set)) else tuple(got)
+        # One more than asked for tells that there are too many, also of what never ends.
+        values = None if isinstance(got, (dict, str, set)) else tuple(islice(got, many + 1))
     except TypeError:
         values = None
     if values is None or len(values) != many:
