@@ -18,8 +18,8 @@ def pytest_collectstart(collector):
 
 def pytest_terminal_summary(terminalreporter):
     """Say once what was not run without a browser, or a GPU: a number of tests tells nobody."""
+    reports = terminalreporter.getreports("skipped")
     for kind in ("browser", "gpu"):
-        reports = terminalreporter.getreports("skipped")
         skipped = [its for its in reports if its.nodeid.startswith(f"tests/{kind}/")]
         if skipped:
             reason = skipped[0].longrepr[2].removeprefix("Skipped: ")
