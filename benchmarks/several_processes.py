@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
 from labutils.course.run_solutions import ENVIRONMENT
-from labutils.files import write_text
+from labutils.files import write_json
 
 NAME = "several_processes"
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def main() -> int:
     }
     content = {"name": NAME, "recipe": {"notebook": "09_several_processes"}, "runs": [run]}
     path = ROOT / "data" / "reference_runs" / f"{NAME}.json"
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_json(path, content)
     print(f"wrote {path.relative_to(ROOT)}")
     return 0
 
