@@ -62,8 +62,8 @@ def train(
     if rank != 0:
         test_batches = test_batches and FirstBatch(test_batches)
         settings.setdefault("on_batch", lambda progress: False)  # no second progress bar
-    # Rank 0 evaluates alone: nobody waits there to be sent its running means.
-    parallel = DistributedDataParallel(model, broadcast_buffers=False)
+    parallel = DistributedDataParallel(model)
+    parallel.broadcast_buffers = False  # rank 0 evaluates alone: nobody awaits its running means
     optimizer = recipe.make_optimizer(model)
     scheduler = recipe.make_scheduler(optimizer, len(batches))
     return fit(parallel, share, test_batches, optimizer=optimizer, scheduler=scheduler, **settings)

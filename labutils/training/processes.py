@@ -116,12 +116,14 @@ def _last_words(logs: Path, torchrun: str, program: str) -> list[str]:
     ranks_by_words = {}
     for rank in sorted((path.name for path in logs.glob("*/attempt_0/[0-9]*")), key=int):
         said = re.sub(r"(?m)^\[rank\d+\]: ?", "", _log(logs, rank, "stderr")).strip()
+        # A traceback's last line is not indented; threads that die later may write behind it.
+        errors = re.findall(r"(?m)^ .*\n(\S.*)$", said)
+        if not errors and ended.get(rank, "").startswith("-"):
+            said = ""  # a signal ended it: what it said before, say a warning, is not why
         if said:
             where = in_program.findall(said)
             place = f" ({program}, line {where[-1]})" if where else ""
-            # A traceback's last line is not indented; threads that die later may write behind it.
-            errors = re.findall(r"(?m)^ .*\n(\S.*)$", said) or said.splitlines()
-            words = f"{errors[-1]}{place}"
+            words = f"{(errors or said.splitlines())[-1]}{place}"
         elif rank in ended:
             words = f"ended with exit status {ended[rank]}, without a word"
         else:

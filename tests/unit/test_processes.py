@@ -122,6 +122,15 @@ def test_ranks_that_say_the_same_share_a_line(tmp_path):
     assert _last_words(tmp_path, "", "x") == ["ranks 0, 1: no MNIST here", "rank 2: ended"]
 
 
+def test_a_warning_is_not_why_a_signal_ended_a_rank(tmp_path):
+    log = tmp_path / "run" / "attempt_0" / "1" / "stderr.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("train.py:3: UserWarning: slow\n  slowly()\n")
+    torchrun = "  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 4711)\n"
+    (line,) = _last_words(tmp_path, torchrun, "train.py")
+    assert line == "rank 1: ended with exit status -9, without a word"
+
+
 def test_alone_a_process_is_rank_0_of_1_and_nothing_is_joined(capsys):
     with joined():
         print("said")
