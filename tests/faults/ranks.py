@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from labutils.device import seed_everything
 from labutils.training import distributed, models, recipes
@@ -30,8 +31,15 @@ SMALL = dataclasses.replace(
 # Notebook 09's comparison: 1 × 64 and 2 × 32.
 RECIPES = {
     "small": SMALL,
+    "norm": dataclasses.replace(SMALL, model="norm"),
     "cnn": dataclasses.replace(SMALL, batch_size=64),
     "vgg11": dataclasses.replace(recipes.VGG11["cpu"], num_epochs=1, fast=False),
+}
+MODELS = models.MODELS | {
+    "norm": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(5), nn.Flatten()),
+        *(nn.Dropout(0.5), nn.Linear(8 * 6 * 6, 10)),
+    )
 }
 FAULTS = ("none", "killed", "raises", "late", "other-images")
 LATE = 8  # seconds
@@ -45,7 +53,7 @@ def run(folder: Path, kind="small", images=49, fault="none", epochs=None) -> dic
     if fault == "other-images" and rank == 1:
         train_set.images[0, 0, 0, 0] ^= 1
     seed_everything(0)
-    model = models.MODELS[recipe.model]().to(own_device())
+    model = MODELS[recipe.model]().to(own_device())
 
     def in_the_second_epoch(progress) -> None:
         if len(progress.history) == 1 and len(progress.losses) == 3 and rank == 1:

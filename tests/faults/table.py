@@ -439,7 +439,9 @@ def several_processes(place: Place):
         return end(folder, said.splitlines()[:1])
 
     def port_in_use():
-        with socket.create_server(("127.0.0.1", TORCHRUN_PORT)):
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # another program has it already
+                stack.enter_context(socket.create_server(("127.0.0.1", TORCHRUN_PORT)))
             return end(place.new(), [])
 
     def another_world():

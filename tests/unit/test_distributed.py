@@ -60,6 +60,20 @@ def test_several_processes_end_with_the_weights_of_one(case, tmp_path):
     assert alone["tests"] == pytest.approx(shared["tests"], abs=1e-4)
 
 
+def test_with_dropout_and_batch_norm_a_run_goes_on_as_if_it_had_not_ended(tmp_path):
+    """Both differ from rank to rank, and from one process; rank 0 evaluates alone."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    said, undisturbed = ranks.in_processes(whole, "--kind", "norm")
+    assert "BatchNorm is not: each process normalises by its own images." in said
+    ranks.in_processes(broken, "--kind", "norm", "--epochs", "1")
+    said, result = ranks.in_processes(broken, "--kind", "norm")
+    assert "1 of 3 epochs are done" in said and "Saved by" not in said
+    assert torch.equal(result["weights"], undisturbed["weights"])
+    assert result["losses"] == undisturbed["losses"] and result["tests"] == undisturbed["tests"]
+
+
 def test_a_rank_gets_what_the_sampler_would_give_it_whatever_the_network_draws():
     images = noise(22)
     images.labels = torch.arange(22)  # to be told apart
@@ -130,6 +144,26 @@ def test_a_rank_that_sees_other_images_ends_the_training(tmp_path):
         ranks.in_processes(tmp_path, "--fault", "other-images")
     assert "rank 1: ValueError: this rank has another training set than rank 0" in str(caught.value)
     assert not (tmp_path / "run.pt").exists()
+
+
+@pytest.mark.parametrize("content", [b"two epochs", None])
+def test_a_rank_that_sees_another_checkpoint_or_none_does_not_train(content, monkeypatch, tmp_path):
+    """Rank 0 sees one of one epoch."""
+    checkpoint, seen = tmp_path / "run.pt", []
+
+    def gather(of_all, mine):
+        seen.append(mine)
+        of_all[:] = [seen[0], mine]
+
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_gather_object", gather)
+    checkpoint.write_bytes(b"one epoch")
+    distributed._compare_with_rank_0(noise(20), checkpoint)
+    checkpoint.unlink()
+    if content is not None:
+        checkpoint.write_bytes(content)
+    with pytest.raises(ValueError, match="another checkpoint than rank 0.*all of them share"):
+        distributed._compare_with_rank_0(noise(20), checkpoint)
 
 
 # --- the command ------------------------------------------------------------------------------
