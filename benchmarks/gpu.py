@@ -16,7 +16,6 @@ import time
 from unittest import mock
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from benchmarks import ours
@@ -48,6 +47,7 @@ class GraphedStep:
     def __init__(self, model, images, labels, recipe, capture):
         self.parameters, self.model = list(model.parameters()), model
         self.grad_clip = recipe.grad_clip
+        self.loss_fn = recipe.fit_settings(images.device)["loss_fn"]
         self.number_type = autocast(model, recipe.number_type(images.device))
         self.images, self.labels = images.clone(), labels.clone()
         self.replay = capture(lambda: self.by_steps(self.images, self.labels))
@@ -58,7 +58,7 @@ class GraphedStep:
             parameter.grad = None
         with self.number_type:
             logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = self.loss_fn(logits.float(), labels)
         loss.backward()
         if self.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
@@ -146,7 +146,7 @@ def speed_rows(networks, train, products, scale: Scale):
                     yield [*cells, str(error)[:60]]
                     continue
                 rate = len(train) / seconds
-                flops = rate * flops_per_image(network)
+                flops = rate * flops_per_image(recipe.model)
                 share = flops / 1e9 / products[dtype]
                 yield [*cells, f"{rate:,.0f}", f"{1000 * batch_size / rate:.2f}",
                        f"{flops / 1e12:.3g}", f"{share:.1%}", f"{gib:.2f}"]  # fmt: skip
@@ -180,7 +180,7 @@ def reached_rows(networks, seeds, data, scale: Scale):
         seed_everything(seed)
         cells = [network, batch_size, lr, recipe.num_epochs, seed]
         try:
-            history = recipes.train(recipe, ours.network(network), *data, verbose=False)
+            history = recipes.train(recipe, ours.network(recipe.model), *data, verbose=False)
         except (FloatingPointError, RuntimeError) as error:
             yield [*cells, str(error)[:60]]
             continue
@@ -215,7 +215,7 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--networks", nargs="+", default=["vgg11", "vgg16"])
+    parser.add_argument("--networks", nargs="+", default=["vgg11", "vgg16", "resnet"])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--quick", action="store_true", help="a smoke test on the sample")
     options = parser.parse_args(arguments)
