@@ -45,8 +45,13 @@ def measure(
         record["running_loss"] = [_rounded(epoch) for epoch in running]
     if filters:
         record["filters"] = pack(next(model.parameters()))
-    return record | {
-        "data": describe_images(train, test),
+    about = circumstances(recipe, device, shared)
+    return record | {"data": describe_images(train, test), **about}
+
+
+def circumstances(recipe, device, shared: bool) -> dict:
+    """Return what a run was measured on, and when, for its record."""
+    return {
         "device": device.type,
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),

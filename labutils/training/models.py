@@ -1,5 +1,7 @@
 """The networks of the reference runs, written plainly and independently of the notebooks' own."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -164,6 +166,93 @@ def _head(in_channels: int, num_classes: int) -> nn.Sequential:
     )
 
 
+# Notebook 08's network worth waiting for: channels of the first convolution and of three stages.
+LAPTOP_WIDTHS, WIDE_WIDTHS = (32, 32, 64, 128), (64, 128, 256, 512)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, and what came in added to what they give, before the last ReLU.
+
+    ``[N, in_channels, H, W]`` to ``[N, channels, H / stride, W / stride]``, as He et al., "Deep
+    Residual Learning for Image Recognition", CVPR 2016, Figure 2. Where these shapes differ, what
+    came in loses pixels and gains channels of zeros (option A there), without a parameter.
+
+    Args:
+        shortcut: without it this is the same block of a plain network.
+        batch_norm: without it the convolutions have biases.
+    """
+
+    def __init__(self, in_channels, channels, stride=1, shortcut=True, batch_norm=True):
+        super().__init__()
+        self.body = nn.Sequential(
+            *convolution(in_channels, channels, stride, batch_norm=batch_norm),
+            nn.ReLU(),
+            *convolution(channels, channels, batch_norm=batch_norm),
+        )
+        self.stride, self.new_channels, self.has_shortcut = stride, channels - in_channels, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x)
+        if self.has_shortcut:
+            kept = x[:, :, :: self.stride, :: self.stride]
+            y = y + F.pad(kept, (0, 0, 0, 0, 0, self.new_channels))
+        return F.relu(y)
+
+
+def convolution(in_channels, channels, stride=1, batch_norm=True) -> list[nn.Module]:
+    """Return a 3x3 convolution with its BatchNorm, whose bias takes the place of its own."""
+    conv = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=not batch_norm)
+    return [conv, nn.BatchNorm2d(channels)] if batch_norm else [conv]
+
+
+def cifar_resnet(
+    depth: int, shortcuts: bool = True, batch_norm: bool = True, num_classes: int = 10
+) -> nn.Sequential:
+    """He et al.'s network for CIFAR-10: ``[N, 3, H, W]`` to logits ``[N, num_classes]``.
+
+    It has ``depth`` = 6n + 2 layers with weights: one convolution, three stages of n blocks with
+    16, 32 and 64 channels, and a linear layer. ``shortcuts=False`` is its plain twin.
+
+    Raises:
+        ValueError: no n gives this depth.
+    """
+    num_blocks, rest = divmod(depth - 2, 6)
+    if rest or num_blocks < 1:
+        raise ValueError(f"depth must be 6n + 2 (8, 14, 20, ...), got {depth}")
+    layers, channels = [*convolution(3, 16, batch_norm=batch_norm), nn.ReLU()], 16
+    for width in (16, 32, 64):
+        for _ in range(num_blocks):
+            stride = width // channels  # 2 where a stage begins with twice the channels
+            layers.append(ResidualBlock(channels, width, stride, shortcuts, batch_norm))
+            channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
+
+
+def laptop_resnet(
+    widths=LAPTOP_WIDTHS, shortcuts: bool = True, batch_norm: bool = True, num_classes: int = 10
+) -> nn.Sequential:
+    """A residual network for minutes on a CPU: ``[N, 3, 32, 32]`` to logits ``[N, num_classes]``.
+
+    A convolution, then three stages: a convolution, a pool that halves height and width, and a
+    residual block. It is shallow, and wide where the images are small, which is what processors do
+    fast; after Page, "How to Train Your ResNet", 2018, where a network of this kind was the fastest
+    on CIFAR-10.
+
+    Args:
+        widths: the channels of the first convolution and of the stages.
+    """
+    first, *stages = widths
+    layers, channels = [*convolution(3, first, batch_norm=batch_norm), nn.ReLU()], first
+    for width in stages:
+        conv, *norm = convolution(channels, width, batch_norm=batch_norm)
+        layers += [conv, nn.MaxPool2d(2), *norm, nn.ReLU()]  # the pool first: less to normalise
+        layers.append(ResidualBlock(width, width, 1, shortcuts, batch_norm))
+        channels = width
+    return nn.Sequential(
+        *layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+    )
+
+
 @torch.no_grad()
 def kaiming_init(model: nn.Module) -> nn.Module:
     """Draw weights so that activations keep their scale through ReLU layers; biases become 0.
@@ -174,7 +263,8 @@ def kaiming_init(model: nn.Module) -> nn.Module:
     for layer in model.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return model
 
 
@@ -194,7 +284,21 @@ MODELS = {
     "small_alexnet": _small_alexnet,
     "googlenet": lambda: kaiming_init(MiniGoogLeNet()),
     "googlenet_heads": lambda: kaiming_init(MiniGoogLeNet(heads=True)),
+    "laptop_resnet": lambda: kaiming_init(laptop_resnet()),
+    "wide_resnet": lambda: kaiming_init(laptop_resnet(WIDE_WIDTHS)),
 }
+# Notebook 08's race; "_half" sees images of half the height and width, which a CPU has time for.
+RACE = {
+    "plain20": partial(cifar_resnet, 20, shortcuts=False),
+    "residual20": partial(cifar_resnet, 20),
+    "plain56": partial(cifar_resnet, 56, shortcuts=False),
+    "residual56": partial(cifar_resnet, 56),
+}
+for _name, _make in RACE.items():
+    MODELS[_name] = lambda make=_make: kaiming_init(make())
+    MODELS[f"{_name}_half"] = lambda make=_make: nn.Sequential(
+        nn.AvgPool2d(2), *kaiming_init(make())
+    )
 
 
 def loss_with_heads(outputs, labels: Tensor, weight: float = 0.3) -> Tensor:

@@ -48,6 +48,8 @@ class Recipe:
             almost nothing over the first ``warmup`` share of all steps, then falls as straight.
         augment: what is done to training images, in this order: ``"flip"``, ``"crop"``.
         grad_clip: largest norm of the gradient, or ``None``.
+        label_smoothing: this share of each label is spread evenly over all classes, in the training
+            loss and in the test loss.
         mean, std: of the normalisation ``(x / 255 - mean) / std``.
         fast: computes in a 16-bit type where the device is faster with it (``labutils.speed``).
         eval_batch_size: images in a test batch; changes nothing but the time.
@@ -72,6 +74,7 @@ class Recipe:
     fast: bool = False
     num_images: int | None = None
     eval_batch_size: int = 250
+    label_smoothing: float = 0.0
 
     def make_batches(self, train, test=None, device=None):
         """Return the training and the test ``data.Batches`` of two ``ImageSet``s.
@@ -113,8 +116,11 @@ class Recipe:
 
     def fit_settings(self, device) -> dict:
         """Return the recipe's keyword arguments for ``training.fit``."""
+        loss_fn = models.LOSSES.get(self.model, F.cross_entropy)
+        if self.label_smoothing:
+            loss_fn = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
         return {
-            "loss_fn": models.LOSSES.get(self.model, F.cross_entropy),
+            "loss_fn": loss_fn,
             "num_epochs": self.num_epochs,
             "step_scheduler": "batch",
             "grad_clip": self.grad_clip,
@@ -147,6 +153,8 @@ class Recipe:
             parts.append(f"random {' and '.join(self.augment)}")
         if self.grad_clip:
             parts.append(f"gradients clipped to norm {self.grad_clip:g}")
+        if self.label_smoothing:
+            parts.append(f"labels smoothed by {self.label_smoothing:g}")
         if self.num_images:
             parts.append(f"the first {self.num_images:,} images only")
         return "; ".join(parts)
@@ -294,6 +302,30 @@ _SMALL_ALEXNET = Recipe(
 )  # fmt: skip
 SMALL_ALEXNET = _budgets(_SMALL_ALEXNET, "small_alexnet", _SMOKE_11)
 
+# Notebook 08's network worth waiting for. On a GPU it is wider.
+_RESNET = Recipe(
+    "resnet_cpu", "laptop_resnet", "cifar10", 128, num_epochs=10, lr=0.1, momentum=0.9,
+    nesterov=True, weight_decay=5e-4, schedule="one-cycle", augment=("flip", "crop"), fast=True,
+    label_smoothing=0.1,
+)  # fmt: skip
+_WIDE = {"model": "wide_resnet", "batch_size": 512, "num_epochs": 16, "lr": 0.4}
+RESNET = _budgets(_RESNET, "resnet", _SMOKE_11, gpu=_WIDE | {"eval_batch_size": 1000})
+# Its race of plain and residual networks: by training loss, so nothing is done to the images.
+_RACER = Recipe(
+    "racer", "plain20_half", "cifar10", 128, num_epochs=3, lr=0.1, momentum=0.9, nesterov=True,
+    weight_decay=1e-4, schedule="one-cycle", fast=True, num_images=15_000,
+)  # fmt: skip
+_RACE_GPU = {"num_epochs": 5, "num_images": None, "eval_batch_size": 1000}
+RACE = {
+    name: _budgets(
+        dataclasses.replace(_RACER, name=f"{name}_cpu", model=f"{name}_half"),
+        name,
+        smoke={"num_epochs": 1, "num_images": 256},
+        gpu=_RACE_GPU | {"model": name},
+    )
+    for name in models.RACE
+}
+
 RECIPES = {
     "mlp": MLP,
     "cnn_double_softmax": CNN_DOUBLE_SOFTMAX,
@@ -305,4 +337,6 @@ RECIPES = {
     "small_alexnet": SMALL_ALEXNET,
     "googlenet": GOOGLENET,
     "googlenet_heads": GOOGLENET_HEADS,
+    "resnet": RESNET,
+    **RACE,
 }

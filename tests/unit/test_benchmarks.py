@@ -12,7 +12,7 @@ import torch
 from torchvision import datasets
 
 from benchmarks import __main__ as command
-from benchmarks import fresh, gpu, growth, lecture, memory, startup
+from benchmarks import fresh, gpu, growth, lecture, memory, resnet_ingredients, startup
 from benchmarks.peers import PACKAGES
 from benchmarks.report import JSON, MARKDOWN, Report
 from benchmarks.rows import Row, in_turn, spread
@@ -210,3 +210,54 @@ def test_a_fresh_process_answers_with_its_numbers():
     out = fresh.run(images=16, batch_size=8, width=2)
     assert out["source"] == "noise" and out["images_mb"] == 16 * growth.IMAGE_MB
     assert out["seconds"] > 0 and out["program_mb"] > 100
+
+
+# --- the ingredients of notebook 08's network -------------------------------------------------
+
+
+def run_of(row, seed, accuracy):
+    return {"row": row, "seed": seed, "test_accuracy": [] if accuracy is None else [accuracy]}
+
+
+def test_the_table_of_ingredients_says_what_is_inside_the_seeds():
+    runs = [run_of("everything", seed, accuracy) for seed, accuracy in enumerate((0.7, 0.71, 0.72))]
+    runs += [run_of("no shortcuts", seed, accuracy) for seed, accuracy in enumerate((0.68, 0.7))]
+    runs += [run_of("no augmentation", 0, 0.65), run_of("no BatchNorm", 0, None)]
+    lines = [line.split("  ", 1) for line in resnet_ingredients.table(runs).splitlines()]
+    assert {name.strip(): " ".join(words.split()) for name, words in lines} == {
+        "everything": "71.0% (70.0% to 72.0%, 3 seeds)",
+        "no BatchNorm": "1 seeds went off the rails",
+        "no shortcuts": "69.0% (68.0% to 70.0%, 2 seeds) -2.0 points, inside the seeds' spread",
+        "no augmentation": "65.0% (65.0% to 65.0%, 1 seeds) -6.0 points",
+    }
+
+
+@pytest.mark.parametrize("row", resnet_ingredients.ROWS)
+def test_every_ingredient_can_be_left_out(row):
+    images = toy_data.noise(64)
+    base = dataclasses.replace(resnet_ingredients.BASE, num_epochs=1, num_images=64)
+    run = resnet_ingredients.measure(row, 0, images, images, base)
+    assert len(run["train_loss"]) == len(run["test_accuracy"]) == 1
+    other = {"network": resnet_ingredients.ROWS[row][0], "recipe": resnet_ingredients.ROWS[row][1]}
+    assert (other == {"network": {}, "recipe": {}}) == (row == "everything")
+
+
+def test_a_run_of_an_ingredient_is_not_done_twice(tmp_path, monkeypatch, capsys):
+    images, file = toy_data.noise(64), tmp_path / "runs.json"
+    monkeypatch.setattr(data, "load", lambda name, source: (images, images))
+    done = []
+
+    def measure(row, seed, train, test):
+        done.append((row, seed))
+        return run_of(row, seed, 0.5) | {"seconds": 1.0}
+
+    monkeypatch.setattr(resnet_ingredients, "measure", measure)
+    for seeds in ("0", "1"), ("0", "2"):
+        words = ["--rows", "everything", "--file", str(file), "--seeds", *seeds]
+        assert resnet_ingredients.main(words) == 0
+    assert done == [("everything", seed) for seed in (0, 1, 2)]
+    content = json.loads(file.read_text())
+    assert [run["seed"] for run in content["runs"]] == [0, 1, 2]
+    monkeypatch.setattr(resnet_ingredients, "BASE", recipes.MLP["cpu"])
+    assert resnet_ingredients.main(["--file", str(file)]) == 1
+    assert "another recipe" in capsys.readouterr().out

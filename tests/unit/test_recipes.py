@@ -11,7 +11,7 @@ from torch import nn
 
 from labutils import data, training
 from labutils.device import BUDGETS
-from labutils.training import models, recipes
+from labutils.training import checkpoints, models, recipes
 from tests.toy_data import noise
 
 ALL = [(name, budget) for name in recipes.RECIPES for budget in BUDGETS]
@@ -88,12 +88,97 @@ def test_a_network_with_heads_is_trained_and_timed(capsys):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [("mlp", 407_050), ("cnn", 11_642), ("vgg11", 9_225_610), ("vgg16", 33_638_218),
-     ("small_alexnet", 334_794), ("googlenet", 1_003_490), ("googlenet_heads", 1_104_758)],
+     ("small_alexnet", 334_794), ("googlenet", 1_003_490), ("googlenet_heads", 1_104_758),
+     ("plain20", 269_722), ("residual20", 269_722), ("plain56", 853_018), ("residual56", 853_018),
+     ("residual56_half", 853_018), ("laptop_resnet", 492_010), ("wide_resnet", 7_753_802)],
 )  # fmt: skip
 def test_parameter_counts(name, parameters):
     with torch.device("meta"):
         model = models.MODELS[name]()
     assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_a_residual_block_is_torchvisions():
+    from torchvision.models.resnet import BasicBlock
+
+    torch.manual_seed(0)
+    theirs, own, images = BasicBlock(8, 8), models.ResidualBlock(8, 8), torch.randn(4, 8, 6, 6)
+    values = zip(own.body.state_dict(), theirs.state_dict().values(), strict=True)
+    own.body.load_state_dict(dict(values))
+    torch.testing.assert_close(own(images), theirs(images))
+    torch.testing.assert_close(own.eval()(images), theirs.eval()(images))
+
+
+def test_a_shortcut_leaves_pixels_out_and_adds_channels_of_zeros():
+    images = torch.randn(2, 8, 7, 6)
+    for shortcut in (True, False):
+        block = models.ResidualBlock(8, 12, stride=2, shortcut=shortcut)
+        nn.init.zeros_(block.body[-1].weight)  # the body gives zeros: what is left is the shortcut
+        expected = torch.zeros(2, 12, 4, 3)
+        if shortcut:
+            expected[:, :8] = images[:, :, ::2, ::2].relu()
+        torch.testing.assert_close(block(images), expected)
+
+
+@pytest.mark.parametrize("depth", [8, 20, 56])
+def test_the_depth_counts_the_layers_with_weights(depth):
+    for shortcuts in (True, False):
+        with torch.device("meta"):
+            model = models.cifar_resnet(depth, shortcuts)
+        layers = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+        assert len(layers) == depth and sum(layer.bias is not None for layer in layers) == 1
+        blocks = [block for block in model if isinstance(block, models.ResidualBlock)]
+        assert {block.has_shortcut for block in blocks} == {shortcuts}
+        n = len(blocks) // 3
+        assert [i for i, block in enumerate(blocks) if block.stride == 2] == [n, 2 * n]
+
+
+@pytest.mark.parametrize("depth", [2, 18, 34])
+def test_a_depth_that_is_not_6n_plus_2_is_refused(depth):
+    with pytest.raises(ValueError, match=f"6n \\+ 2 .* got {depth}"):
+        models.cifar_resnet(depth)
+
+
+def test_without_batch_norm_every_convolution_has_a_bias():
+    for make in (lambda **k: models.cifar_resnet(8, **k), models.laptop_resnet):
+        model = make(batch_norm=False, shortcuts=False)
+        assert not any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
+        assert not any(block.has_shortcut for block in model if hasattr(block, "has_shortcut"))
+        convs = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+        assert all(conv.bias is not None for conv in convs)
+
+
+def test_the_race_is_run_at_half_the_height_and_width():
+    torch.manual_seed(0)
+    half = models.MODELS["plain20_half"]()
+    torch.manual_seed(0)
+    whole, images = models.MODELS["plain20"](), torch.randn(4, 3, 32, 32)
+    small = F.interpolate(images, scale_factor=0.5, mode="area")
+    torch.testing.assert_close(half(images), whole(small))
+
+
+def test_smoothed_labels_are_spread_evenly_and_said():
+    recipe = dataclasses.replace(recipes.VGG11["cpu"], label_smoothing=0.2)
+    loss = recipe.fit_settings("cpu")["loss_fn"]
+    logits, labels = torch.randn(5, 10), torch.arange(5)
+    shares = 0.8 * F.one_hot(labels, 10) + 0.2 / 10
+    torch.testing.assert_close(
+        loss(logits, labels), -(shares * logits.log_softmax(1)).sum(1).mean()
+    )
+    assert "labels smoothed by 0.2" in recipe.describe().split("; ")
+    assert "smoothed" not in recipes.VGG11["cpu"].describe()
+
+
+def test_a_run_with_other_labels_is_not_gone_on_with(tmp_path):
+    recipe, images = dataclasses.replace(recipes.MLP["smoke"], num_images=64), noise(64, 28, 1)
+    for smoothing in (0.1, 0.1, 0.2):
+        again = dataclasses.replace(recipe, label_smoothing=smoothing)
+        settings = dict(checkpoint=tmp_path / "c.pt", verbose=False)
+        if smoothing == 0.1:
+            assert len(recipes.train(again, models.mlp(), images, **settings)) == 1
+        else:
+            with pytest.raises(checkpoints.CheckpointError, match="its loss_fn"):
+                recipes.train(again, models.mlp(), images, **settings)
 
 
 def test_the_small_alexnet_is_notebook_06s():
