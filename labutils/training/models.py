@@ -167,7 +167,7 @@ def _head(in_channels: int, num_classes: int) -> nn.Sequential:
 
 
 # Notebook 08's network worth waiting for: channels of the first convolution and of three stages.
-LAPTOP_WIDTHS, WIDE_WIDTHS = (32, 32, 64, 128), (64, 128, 256, 512)
+LAPTOP_WIDTHS, WIDE_WIDTHS = (32, 32, 96, 192), (64, 128, 256, 512)
 
 
 class ResidualBlock(nn.Module):
