@@ -234,9 +234,8 @@ def laptop_resnet(
     """A residual network for minutes on a CPU: ``[N, 3, 32, 32]`` to logits ``[N, num_classes]``.
 
     A convolution, then three stages: a convolution, a pool that halves height and width, and a
-    residual block. It is shallow, and wide where the images are small, which is what processors do
-    fast; after Page, "How to Train Your ResNet", 2018, where a network of this kind was the fastest
-    on CIFAR-10.
+    residual block. It is shallow, and wide only where the images are small and a channel costs
+    little; after the network of Page, "How to Train Your ResNet", 2018.
 
     Args:
         widths: the channels of the first convolution and of the stages.
