@@ -81,11 +81,11 @@ def _probe(x: Tensor, var: Tensor) -> None:
             part.probe(x, weight, bias, mean, var, training, call=call)
 
 
-# First where all sizes are equal and every mistake runs; then few numbers a channel; then variances
-# so small that eps counts.
-_probe(1 + 2 * _some(3, 3, 3, 3), 0.5 + _some(3).square())
-_probe(2 * _some(2, 4, 3, 1) - 1, 0.5 + _some(4).square())
-_probe(2e-3 * _some(4, 2, 3, 2).double(), 1e-6 + 1e-5 * _some(2).double().square())
+# First where all sizes are equal and every mistake runs, with variances so small that eps counts;
+# then few numbers a channel, and many.
+_probe(4e-3 * _some(3, 3, 3, 3), 1e-5 * (1 + _some(3).square()))
+_probe(1 + 2 * _some(2, 4, 3, 1), 0.5 + _some(4).square())
+_probe(3 * _some(4, 2, 3, 5).double() - 1, 0.5 + _some(2).double().square())
 
 
 def _along_channels(vector: Tensor) -> Tensor:
@@ -306,7 +306,7 @@ batch_norm = Exercise(
     3,
     _batch_norm,
     _examine_batch_norm,
-    "In training, take mean and biased variance of every channel over dim=(0, 2, 3); in "
+    idea="In training, take mean and biased variance of every channel over dim=(0, 2, 3); in "
     "evaluation, the running ones. Subtract, divide by the root of variance + eps, scale, shift. "
     "In training return 0.9 · old + 0.1 · batch for both statistics, without a graph, with the "
     "unbiased variance.",
@@ -645,7 +645,7 @@ make_resnet = Network(
     2,
     _make_resnet,
     (2, 3, 32, 32),
-    calls=((20,), (8, False), (8, {"shortcuts": True})),
+    calls=((20,), (8, {"shortcuts": False})),
     idea="n = (depth - 2) // 6 blocks in each of three stages of 16, 32 and 64 channels; the first "
     "block of stages two and three has stride 2. Before them a 3×3 convolution to 16 channels, its "
     "BatchNorm and a ReLU; after them the mean over each map and a linear layer. A loop fills a "

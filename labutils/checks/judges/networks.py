@@ -532,8 +532,8 @@ class _Trial:
         """Every convolution that has a BatchNorm in the plan hands its output to one."""
         found, expected = len(_norms(self.run)), len(_norms(self.plan))
         if found != expected:
-            text = f"{found} of the {len(self.run.layers)} layers of {self.name} hand their output "
-            raise self.wrong("norm places", f"{text}to a BatchNorm; expected {expected}.")
+            text = f"{found} of the {len(self.run.layers)} layers of {self.name} are followed "
+            raise self.wrong("norm places", f"{text}by a BatchNorm at once; expected {expected}.")
 
     def _expect_logits(self) -> None:
         """No softmax or log-softmax at the end, however it is written."""
@@ -589,7 +589,7 @@ class _Trial:
         single = self._ask(self.images[:1], hint)
         expect_tensor(single, expected, None, f"{self.name}'s output for a single image", hint)
         if not same(single.detach(), self.run.output[:1]):
-            text = f"{self.name} gives an image other logits when it comes alone than in a batch."
+            text = f"{self.name} gives an image another result when it comes alone than in a batch."
             raise self.wrong("mixed", text)
 
     def _training_mode(self) -> None:
@@ -620,7 +620,8 @@ class _Trial:
         ideal = record(loaded.train(), self.images)
         if not same(lively.output, ideal.output):
             drops = any(step.name == "dropout" for gap in lively.gaps for step in gap)
-            text = f"In training mode {self.name} does not compute what it should."
+            seen, expected = (show(run.output[0]) for run in (lively, ideal))
+            text = f"In training mode {self.name} gives {seen} for an image; expected {expected}."
             raise self.wrong("dropout" if drops else "modes", text)
         found, expected = (_norms(run, by_size=True) for run in (lively, ideal))
         if len(found) != len(expected):
