@@ -114,14 +114,14 @@ def residual_block() -> None:
         middle = top + tall / 2
         sheet.words(4, top - 12, title, bold=True)
         sheet.words(4, middle + 5, "x")
-        sheet.line(16, middle, WIDTH - 20, middle, DARK, 1.5)
+        sheet.line(16, middle, WIDTH - 16, middle, DARK, 1.5)
         for place, name in enumerate(BLOCK):
             x = 44 + step * place
             sheet.box(x, top, wide, tall, BLUE)
             sheet.words(x + wide / 2, middle + 5, name, align="middle", size=13)
-        sheet.box(plus + 26, top, 38, tall, GREEN)
-        sheet.words(plus + 45, middle + 5, "ReLU", align="middle", size=12)
-        sheet.words(WIDTH - 14, middle + 5, "y")
+        sheet.box(plus + 18, top, 38, tall, GREEN)
+        sheet.words(plus + 37, middle + 5, "ReLU", align="middle", size=12)
+        sheet.words(WIDTH - 12, middle + 5, "y")
     around = [(28, middle), (28, middle + 52), (plus, middle + 52), (plus, middle + 11)]
     sheet.curve(around, ORANGE, 2.5)
     sheet.words((28 + plus) / 2, middle + 46, "shortcut: x as it is", align="middle", size=13)

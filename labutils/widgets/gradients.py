@@ -91,10 +91,11 @@ def _name(depth, shortcuts, batch_norm, zero_gamma) -> str:
 def _view(name: str, norms: list[float]) -> View:
     first, last = norms[0], norms[-1]
     if not min(norms) > 0:
-        text = f"{name}.\nThe gradient is zero: nothing can be learned."
+        text = f"{name}.\nThe gradient is zero: no block can learn."
         return View(message("No gradient comes back to any block."), text)
-    ratio = first / last
-    how = f"{number(ratio)} times larger" if ratio >= 1 else f"{number(1 / ratio)} times smaller"
+    ratio, how = first / last, "just as large"
+    if number(first) != number(last):
+        how = f"{number(max(ratio, 1 / ratio))} times {'larger' if ratio > 1 else 'smaller'}"
     text = (
         f"{name}.\nAt the last of {len(norms)} blocks the gradient's norm is {number(last)}, "
         f"at the first {number(first)}: {how}."
