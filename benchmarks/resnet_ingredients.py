@@ -31,6 +31,7 @@ ROWS = {
     "no BatchNorm": ({"batch_norm": False}, {}),
     "no BatchNorm, a tenth of the rate": ({"batch_norm": False}, {"lr": BASE.lr / 10}),
     "no shortcuts": ({"shortcuts": False}, {}),
+    "no mirror image in the test": ({"mirrored": False}, {}),
     "no augmentation": ({}, {"augment": ()}),
     "no label smoothing": ({}, {"label_smoothing": 0.0}),
     "a constant rate": ({}, {"schedule": None}),

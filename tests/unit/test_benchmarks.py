@@ -261,3 +261,10 @@ def test_a_run_of_an_ingredient_is_not_done_twice(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(resnet_ingredients, "BASE", recipes.MLP["cpu"])
     assert resnet_ingredients.main(["--file", str(file)]) == 1
     assert "another recipe" in capsys.readouterr().out
+
+
+def test_the_recorded_ingredients_are_of_the_recipe_as_it_is():
+    content = json.loads(resnet_ingredients.FILE.read_text(encoding="utf-8"))
+    assert content["recipe"] == resnet_ingredients.BASE.as_dict()
+    assert {run["row"] for run in content["runs"]} <= set(resnet_ingredients.ROWS)
+    assert all(run["data"]["words"] for run in content["runs"])

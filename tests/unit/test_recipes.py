@@ -148,6 +148,19 @@ def test_without_batch_norm_every_convolution_has_a_bias():
         assert all(conv.bias is not None for conv in convs)
 
 
+def test_a_mirrored_network_answers_twice_where_it_does_not_learn():
+    torch.manual_seed(0)
+    model, images = models.laptop_resnet((4, 4, 8, 8)), torch.randn(4, 3, 32, 32)
+    once = nn.Sequential(*model)
+    assert type(models.laptop_resnet(mirrored=False)) is nn.Sequential
+    torch.testing.assert_close(model.eval()(images), model(images.flip(3)))
+    expected = (once.eval()(images) + once(images.flip(3))) / 2
+    torch.testing.assert_close(model(images), expected)
+    assert not torch.allclose(once(images), once(images.flip(3)))
+    model.train(), once.train()
+    torch.testing.assert_close(model(images), once(images))
+
+
 def test_the_race_is_run_at_half_the_height_and_width():
     torch.manual_seed(0)
     half = models.MODELS["plain20_half"]()
