@@ -265,15 +265,16 @@ _var.mistakes += table(
 )  # fmt: skip
 
 
+@_var.then
 @_mean.then
-def _no_graph_is_kept(mean: Callable) -> None:
+def _no_graph_is_kept(part: Callable) -> None:
     given = _some(3, 2, 2, 3).requires_grad_(), _some(2), _some(2)
-    got = ask(mean, *given, torch.zeros(2), torch.ones(2), True, called="batch_norm")
+    got = ask(part, *given, torch.zeros(2), torch.ones(2), True, called="batch_norm")
     if got.requires_grad:
         raise Wrong(
-            "The running mean carries a graph; expected plain numbers.",
-            "A running mean that remembers its graph keeps every batch there ever was in memory. "
-            "Detach the batch's statistics where they are stored, or update under "
+            "The running statistics carry a graph; expected plain numbers.",
+            "Running statistics that remember their graph keep every batch there ever was in "
+            "memory. Detach what comes of the batch where it is stored, or update under "
             "torch.no_grad().",
         )
 
@@ -462,7 +463,7 @@ class OracleBlock(nn.Module):
         projects: whether there is a projection, by what was asked for and whether x changes.
         norms: what has a BatchNorm. ``relus``: where they are; "branch" is before the addition.
         inner: the shortcut begins after the first convolution.
-        join: of the branch and the shortcut.
+        join: of the branch and the shortcut; None: there is no shortcut.
     """
 
     def __init__(
@@ -471,7 +472,7 @@ class OracleBlock(nn.Module):
         projects: Callable = lambda asked, changes: asked and changes,
         norms: tuple[str, ...] = ("first", "second", "projection"),
         relus: tuple[str, ...] = ("first", "end"),
-        inner: bool = False, join: Callable = torch.add,
+        inner: bool = False, join: Callable | None = torch.add,
     ):  # fmt: skip
         super().__init__()
         self.channels, self.stride, self.relus = channels, stride, relus
@@ -486,13 +487,13 @@ class OracleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inner = self._relu("first", self.first(x))
         branch = self._relu("branch", self.second(inner))
-        if self.inner:
-            skip = inner
-        elif self.projection is not None:
-            skip = self.projection(x)
-        else:
-            skip = _shortcut(x, self.channels, self.stride)
-        return self._relu("end", self.join(branch, self._relu("shortcut", skip)))
+        if self.join:
+            past = inner if self.inner else self._past(x)
+            branch = self.join(branch, self._relu("past", past))
+        return self._relu("end", branch)
+
+    def _past(self, x: Tensor) -> Tensor:
+        return self.projection(x) if self.projection else _shortcut(x, self.channels, self.stride)
 
     def _relu(self, place: str, x: Tensor) -> Tensor:
         return x.relu() if place in self.relus else x
@@ -563,7 +564,7 @@ def _block(**changes) -> Callable:
 
 residual_block.mistakes += table(
     ("In ResidualBlock nothing is added: this is a plain block.",
-     _block(join=lambda branch, skip: branch),
+     _block(join=None),
      "The way past is missing: out = out + shortcut(x, channels, stride), before the last ReLU."),
     ("ResidualBlock has a ReLU before the addition.", _block(relus=("first", "branch")),
      _block(relus=("first", "branch", "end")),
@@ -577,7 +578,7 @@ residual_block.mistakes += table(
     ("ResidualBlock has no ReLU.", _block(relus=()),
      "There are two: after the first BatchNorm, and after the addition."),
     ("In ResidualBlock a ReLU stands on the way past.",
-     _block(relus=("first", "end", "shortcut")),
+     _block(relus=("first", "end", "past")),
      "The way past changes nothing it need not: no ReLU there. The one after the addition is for "
      "both."),
     ("The way past begins after the first convolution.", _block(inner=True),
@@ -605,8 +606,8 @@ residual_block.mistakes += table(
      _block(strides=lambda stride: (1, stride)),
      "The first convolution moves by the stride: then the second has less to do."),
     ("ResidualBlock joins the two ways along the channels.",
-     _block(join=lambda branch, skip: torch.cat([branch, skip], 1)),
-     _block(join=lambda branch, skip: torch.cat([skip, branch], 1)),
+     _block(join=lambda branch, past: torch.cat([branch, past], 1)),
+     _block(join=lambda branch, past: torch.cat([past, branch], 1)),
      "A residual is added: out + way past has as many channels as each of them. Joining is "
      "Inception's (and DenseNet's) way."),
 )  # fmt: skip
@@ -630,7 +631,7 @@ def _make_resnet(
 
     The other arguments make mistakes of it.
     """
-    join = torch.add if shortcuts else lambda branch, skip: branch
+    join = torch.add if shortcuts else None
     layers, width = [_conv(3, 16), nn.ReLU()], 16
     for stage, channels in enumerate((16, 32, 64)):
         for block in range(blocks(depth)):

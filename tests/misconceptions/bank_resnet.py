@@ -125,7 +125,7 @@ mutants(
     ("the shape [C, 1, 1]", "mean[:, None, None])", "mean.reshape(x.shape))"),
     ("only what is stored for later is detached", "mean = x.mean(dim=(0, 2, 3))",
      "mean = x.mean(dim=(0, 2, 3)).detach()"),
-    ("keeps every batch there ever was", "with torch.no_grad():", "if True:"),
+    ("keep every batch there ever was", "with torch.no_grad():", "if True:"),
     ("the caller's own data", "new_mean = 0.9 * new_mean + 0.1 * mean",
      "new_mean *= 0.9\nnew_mean += 0.1 * mean"),
     ("come back as they came", "    z =",

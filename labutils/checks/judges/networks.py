@@ -150,7 +150,7 @@ class Network(Exercise):
         num_classes: another number of classes, to be given by position and by name.
         dropout: where it belongs.
         branches: the network has branches, which may run in any order: weights find their place by
-            shape, which has to differ from layer to layer.
+            shape, which has to differ between layers of different branches.
         kind: the class of module that is asked for.
         hints: replaces entries of :data:`HINTS`.
     """
@@ -168,6 +168,7 @@ class Network(Exercise):
         self.hints = HINTS | dict(hints or {})
         self.variants: list[tuple[str, Callable]] = []
         self.mistakes: list[Mistake] = []
+        self.plans: dict[str, Recording] = {}  # what the oracle does, by the call that builds it
         self._more: list[Callable[[Callable], None]] = []
 
     def also(self, word: str, *builds: Callable[..., nn.Module]) -> None:
@@ -270,7 +271,7 @@ def _refill(model: nn.Module) -> None:
         fan_in = parameter.numel() / max(parameter.shape[0], 1) if parameter.dim() > 1 else 0
         bound = (6 / fan_in) ** 0.5 if fan_in else 0.2
         parameter.data = new.uniform_(-bound, bound)
-    for norm in model.modules():  # (a parameter, and copies of buffers)
+    for norm in model.modules():  # running statistics too; those of a model on loan are copies
         if isinstance(norm, nn.BatchNorm2d):
             for tensor, middle in ((norm.weight, 1), (norm.running_mean, 0), (norm.running_var, 1)):
                 if tensor is not None:
@@ -372,9 +373,12 @@ class _Trial:
         self.name, self.hints, self.wrong = exercise.name, exercise.hints, exercise.wrong
         if args or kwargs:
             self.name = exercise.call(args, kwargs)
-        self.plan = record(_on_meta(self._given(exercise.oracle)), images.to("meta"))
-        if self.plan.error:
-            raise self.plan.error
+        if self.name not in exercise.plans:
+            plan = record(_on_meta(self._given(exercise.oracle)), images.to("meta"))
+            if plan.error:
+                raise plan.error
+            exercise.plans[self.name] = plan
+        self.plan = exercise.plans[self.name]
 
     def _given(self, build: Callable) -> Callable[[], nn.Module]:
         return functools.partial(build, *self.args, **self.kwargs)
