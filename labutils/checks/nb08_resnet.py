@@ -35,36 +35,30 @@ def _batch_norm(x: Tensor, weight, bias, mean, var, training: bool) -> tuple[Ten
     return F.batch_norm(x, mean, var, weight, bias, training), mean, var
 
 
+def _part_of_batch_norm(place: int, **hints: str) -> Values:
+    return Values(
+        "batch_norm", NOTEBOOK, 0, lambda *args: _batch_norm(*args)[place], idea="", **hints
+    )
+
+
 # Each of the three results is judged by itself, with mistakes of its own: y first.
-_y = Values(
-    "batch_norm",
-    NOTEBOOK,
+_y = _part_of_batch_norm(
     0,
-    lambda *args: _batch_norm(*args)[0],
-    idea="",
     hint="Take one channel: all its numbers, of all images and places, minus one mean, divided by "
     "one root; then times weight[c], plus bias[c].",
     failed="Print the shapes: the statistics of a channel are one number each, [C], and against x "
     "they need the shape [C, 1, 1].",
     shape_hint="y has the shape of x: [N, C, H, W].",
 )
-_mean = Values(
-    "batch_norm",
-    NOTEBOOK,
-    0,
-    lambda *args: _batch_norm(*args)[1],
-    idea="",
+_mean = _part_of_batch_norm(
+    1,
     hint="In training: new mean = 0.9 · old mean + 0.1 · the batch's mean. In evaluation: the old "
     "one.",
     shape_hint="The running statistics have one number a channel: [C]. mean(dim=(0, 2, 3)) without "
     "keepdim gives such a shape.",
 )
-_var = Values(
-    "batch_norm",
-    NOTEBOOK,
-    0,
-    lambda *args: _batch_norm(*args)[2],
-    idea="",
+_var = _part_of_batch_norm(
+    2,
     hint="In training: new var = 0.9 · old var + 0.1 · the batch's unbiased variance. In "
     "evaluation: the old one.",
     shape_hint="One number a channel, for the variance too: [C].",
@@ -175,7 +169,7 @@ _y.mistakes += table(
 
 @_y.then
 def _gradient_through_the_statistics(y: Callable) -> None:
-    given = [t.requires_grad_() for t in (_some(3, 2, 2, 3), _some(2), _some(2))]
+    given = [torch.randn(shape).requires_grad_() for shape in ((3, 2, 2, 3), 2, 2)]
     fixed = torch.zeros(2), torch.ones(2), True
     cut = (
         "Something cut the graph on the way to y: .detach(), .data, no_grad() around too much, or "
@@ -268,7 +262,7 @@ _var.mistakes += table(
 @_var.then
 @_mean.then
 def _no_graph_is_kept(part: Callable) -> None:
-    given = _some(3, 2, 2, 3).requires_grad_(), _some(2), _some(2)
+    given = torch.randn(3, 2, 2, 3).requires_grad_(), torch.ones(2), torch.zeros(2)
     got = ask(part, *given, torch.zeros(2), torch.ones(2), True, called="batch_norm")
     if got.requires_grad:
         raise Wrong(
@@ -367,6 +361,17 @@ def _padded(x: Tensor, *padding: int) -> Tensor:
     return F.pad(x, padding)
 
 
+@_with_pixels
+def _in_front(x: Tensor, channels: int) -> Tensor:
+    return _padded(x, 0, 0, 0, 0, channels - x.shape[1], 0)
+
+
+@_with_pixels
+def _on_both_sides(x: Tensor, channels: int) -> Tensor:
+    new = channels - x.shape[1]
+    return _padded(x, 0, 0, 0, 0, new // 2, new - new // 2)
+
+
 shortcut.mistakes += table(
     ("a shortcut with the mean of each window", _with_zeros(F.avg_pool2d),
      "Option A takes one pixel of each window as it is: x[:, :, ::stride, ::stride]. Nothing is "
@@ -402,13 +407,10 @@ shortcut.mistakes += table(
     ("a shortcut with ones in the new channels",
      _with_pixels(lambda x, channels: 1 + _shortcut(x - 1, channels, 1)),
      "The new channels hold zeros: adding them changes nothing."),
-    ("a shortcut with the new channels in front",
-     _with_pixels(lambda x, channels: _padded(x, 0, 0, 0, 0, channels - x.shape[1], 0)),
+    ("a shortcut with the new channels in front", _in_front,
      "The old channels keep their places, 0 to C - 1, and the new ones stand behind them: the "
      "last number of F.pad's six, or the second part of torch.cat."),
-    ("a shortcut with new channels on both sides",
-     _with_pixels(lambda x, channels: _padded(
-         x, 0, 0, 0, 0, (channels - x.shape[1]) // 2, -(-(channels - x.shape[1]) // 2))),
+    ("a shortcut with new channels on both sides", _on_both_sides,
      _with_pixels(lambda x, channels: _padded(x, 0, 0, 0, 0, channels // 4, channels // 4)),
      "Half of the zeros before and half behind is found in many repositories, often as channels // "
      "4 on each side, which is wrong where the channels do not double. Here all channels - C stand "
@@ -434,7 +436,7 @@ shortcut.mistakes += table(
 
 @shortcut.then
 def _gradient_to_x(answer: Callable) -> None:
-    x = _some(2, 2, 4, 4).requires_grad_()
+    x = torch.randn(2, 2, 4, 4).requires_grad_()
     cut = "The new tensor must be made of x by torch's operations: no .data, .detach() or numpy."
     got = expect_tensor(ask(answer, x, 4, 2, hint=cut), (2, 4, 2, 2), None, "The result")
     if not got.requires_grad:
@@ -460,6 +462,7 @@ class OracleBlock(nn.Module):
 
     Args:
         strides: of the two convolutions.
+        skip: the shortcut where there is no projection.
         projects: whether there is a projection, by what was asked for and whether x changes.
         norms: what has a BatchNorm. ``relus``: where they are; "branch" is before the addition.
         inner: the shortcut begins after the first convolution.
@@ -468,7 +471,7 @@ class OracleBlock(nn.Module):
 
     def __init__(
         self, in_channels: int, channels: int, stride: int = 1, projection: bool = False, *,
-        strides: Callable = lambda stride: (stride, 1),
+        strides: Callable = lambda stride: (stride, 1), skip: Callable = _shortcut,
         projects: Callable = lambda asked, changes: asked and changes,
         norms: tuple[str, ...] = ("first", "second", "projection"),
         relus: tuple[str, ...] = ("first", "end"),
@@ -476,7 +479,7 @@ class OracleBlock(nn.Module):
     ):  # fmt: skip
         super().__init__()
         self.channels, self.stride, self.relus = channels, stride, relus
-        self.inner, self.join = inner, join
+        self.inner, self.skip, self.join = inner, skip, join
         before, after = strides(stride)
         self.first = _conv(in_channels, channels, 3, before, "first" in norms)
         self.second = _conv(channels, channels, 3, after, "second" in norms)
@@ -493,7 +496,7 @@ class OracleBlock(nn.Module):
         return self._relu("end", branch)
 
     def _past(self, x: Tensor) -> Tensor:
-        return self.projection(x) if self.projection else _shortcut(x, self.channels, self.stride)
+        return self.projection(x) if self.projection else self.skip(x, self.channels, self.stride)
 
     def _relu(self, place: str, x: Tensor) -> Tensor:
         return x.relu() if place in self.relus else x
@@ -534,6 +537,8 @@ residual_block = Network(
     "or channels change, a 1×1 convolution with the same stride and a BatchNorm.",
     hints=_HINTS
     | {
+        "build": "It is called as ResidualBlock(in_channels, channels, stride=1, "
+        "projection=False), the last two by name too.",
         "stride": "The stride belongs to the first convolution and to the way past; the second "
         "convolution has stride 1. So both ways end in maps of one size.",
         "kernel": "Both convolutions of the branch are 3×3, and the projection is 1×1.",
@@ -584,6 +589,10 @@ residual_block.mistakes += table(
     ("The way past begins after the first convolution.", _block(inner=True),
      "It is x, what came into the block, that is carried past both convolutions: keep it under a "
      "name of its own before anything else is done."),
+    ("On the way past the new channels do not stand behind the old ones.",
+     _block(skip=_in_front), _block(skip=_on_both_sides),
+     "The channels of x keep their places on the way past, and the zeros stand behind them: let "
+     "your shortcut do it."),
     ("ResidualBlock has a projection where nothing changes.",
      _block(projects=lambda asked, changes: asked),
      "Where the stride is 1 and the channels stay, x itself can be added, with projection=True "
@@ -740,7 +749,7 @@ def _refusals(answer: Callable) -> None:
         got = ask(attempt, depth, called="make_resnet", hint=hint)
         if got is refused:
             continue
-        text = f"make_resnet({depth}) gave {describe(got)}; expected a ValueError"
+        text = f"make_resnet({depth}) gave {describe(got)}; expected that it raises a ValueError"
         raise Wrong(
             f"{text}, as {depth} is not 6n + 2.",
             "Rounded down, any depth gives some n, and a network of another depth. Look at the "

@@ -385,6 +385,11 @@ mutants(
      "self.channels, 1)"),
     ("the caller's own data", "out = F.relu(self.bn1(self.conv1(x)))",
      "out = F.relu(self.bn1(self.conv1(F.relu(x, inplace=True))))"),
+    ("let your shortcut do it", PAST,
+     "past = x[:, :, ::self.stride, ::self.stride]\nmore = self.channels - x.shape[1]\n"
+     "past = F.pad(past, (0, 0, 0, 0, more // 2, more - more // 2))"),
+    ("the last two by name too", "stride=1, projection=False):\n        super().__init__()",
+     "step=1, projection=False):\n    super().__init__()\n    stride = step"),
     ("has no weights", PROJECTS, "if stride != 1 or in_channels != channels:"),
     ("made only where it is needed", PROJECTS, "if projection:"),
     ("take x to the new shape", PROJECTS, "if False:"),

@@ -537,7 +537,8 @@ class _Trial:
         found, expected = len(_norms(self.run)), len(_norms(self.plan))
         if found != expected:
             text = f"{found} of the {len(self.run.layers)} layers of {self.name} are followed "
-            raise self.wrong("norm places", f"{text}by a BatchNorm at once; expected {expected}.")
+            text += "at once by a BatchNorm (with weight, bias and running statistics)"
+            raise self.wrong("norm places", f"{text}; expected {expected}.")
 
     def _expect_logits(self) -> None:
         """No softmax or log-softmax at the end, however it is written."""
