@@ -30,8 +30,9 @@ def main(argv: list[str] | None = None) -> int:
                 command.add_arguments(subparser)
         arguments = parser.parse_args(argv)
         return command.main(arguments)
-    except ModuleNotFoundError as error:  # release and grade need the extra `ta`
-        install = 'python -m pip install -e ".[ta]"'  # quotes that Windows takes, too
+    except ModuleNotFoundError as error:
+        extra = "[ta]" if COMMANDS[asked][0].startswith("labutils.course") else ""
+        install = f'python -m pip install -e ".{extra}"'  # quotes that Windows takes, too
         print(f"{asked} needs {error.name}. In the repository, run {install}", file=sys.stderr)
         return 2
 

@@ -70,7 +70,7 @@ LOOPS, SLEEPS, EXITS = "while True:\n    pass", "time.sleep(1000)", "sys.exit(3)
 SWALLOWS = f"""
 while True:
     try:
-        time.sleep(0.01)
+        time.sleep(0.05)
     except BaseException:
         break
 {LOOPS}"""

@@ -178,6 +178,12 @@ def test_a_command_without_its_packages_says_what_to_install(words, capsys, monk
     assert said.rstrip().endswith('python -m pip install -e ".[ta]"'), "as Windows takes it, too"
 
 
+def test_a_students_command_without_a_package_asks_for_no_ta_s_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "labutils.tools.measure", None)
+    assert commands.main(["reference", "mlp"]) == 2
+    assert capsys.readouterr().err.rstrip().endswith('python -m pip install -e "."')
+
+
 def test_an_unknown_command_is_refused(capsys):
     with pytest.raises(SystemExit) as caught:
         commands.main(["dokter"])

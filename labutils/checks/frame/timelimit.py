@@ -85,7 +85,7 @@ class _Watch:
             up = up or now - self._began >= WALL_FACTOR * self.seconds
         else:
             up = now - self._began >= self.seconds
-        if used - self._busy[1] >= 0.01 * self.patience:
+        if used - self._busy[1] >= 0.03 * self.patience:
             self._busy = now, used
         waited = now - self._busy[0] >= self.patience
         return TimeIsUp if up else Waited if waited else None
