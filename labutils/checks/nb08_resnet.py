@@ -532,14 +532,14 @@ residual_block = Network(
         (4, 6),
     ),
     branches=True,
-    idea="out = relu(bn1(conv1(x))), then out = bn2(conv2(out)), and at last relu(out + way past). "
-    "The way past is shortcut(x, channels, stride), or, where a projection is asked for and sizes "
-    "or channels change, a 1×1 convolution with the same stride and a BatchNorm.",
+    idea="out = relu(bn1(conv1(x))), then out = bn2(conv2(out)), and at last the ReLU of out plus "
+    "the shortcut. That is shortcut(x, channels, stride), or, where a projection is asked for and "
+    "sizes or channels change, a 1×1 convolution with the same stride and a BatchNorm.",
     hints=_HINTS
     | {
         "build": "It is called as ResidualBlock(in_channels, channels, stride=1, "
         "projection=False), the last two by name too.",
-        "stride": "The stride belongs to the first convolution and to the way past; the second "
+        "stride": "The stride belongs to the first convolution and to the shortcut; the second "
         "convolution has stride 1. So both ways end in maps of one size.",
         "kernel": "Both convolutions of the branch are 3×3, and the projection is 1×1.",
         "channels": "The first convolution takes in_channels to channels, the second channels to "
@@ -548,10 +548,10 @@ residual_block = Network(
         "too few": "Two 3×3 convolutions follow each other, and where a projection is asked for "
         "and needed it is a third convolution.",
         "norm places": "A BatchNorm follows each convolution at once, before the ReLU and before "
-        "the addition: convolution, BatchNorm, ReLU. (Others stand elsewhere in a later paper of "
-        "the authors; there the ReLU has moved as well.)",
+        "the addition: convolution, BatchNorm, ReLU. (In a later paper of the authors it stands "
+        "elsewhere; there the ReLU has moved as well.)",
         "add": "Two maps can be added where their shapes are equal. Where the stride or the "
-        "channels change x, the way past is shortcut(x, channels, stride) or the projection, not x "
+        "channels change x, shortcut(x, channels, stride) or the projection is added, not x "
         "itself.",
         "extra pool": "A block has no pool: its first convolution makes the stride.",
         "average pool": "A block has no pool: the shortcut picks pixels, it does not average.",
@@ -570,7 +570,7 @@ def _block(**changes) -> Callable:
 residual_block.mistakes += table(
     ("In ResidualBlock nothing is added: this is a plain block.",
      _block(join=None),
-     "The way past is missing: out = out + shortcut(x, channels, stride), before the last ReLU."),
+     "The shortcut is missing: out = out + shortcut(x, channels, stride), before the last ReLU."),
     ("ResidualBlock has a ReLU before the addition.", _block(relus=("first", "branch")),
      _block(relus=("first", "branch", "end")),
      "Add first, and take the ReLU of the sum: a branch after a ReLU could only ever add, never "
@@ -582,24 +582,24 @@ residual_block.mistakes += table(
      "one linear map."),
     ("ResidualBlock has no ReLU.", _block(relus=()),
      "There are two: after the first BatchNorm, and after the addition."),
-    ("In ResidualBlock a ReLU stands on the way past.",
+    ("In ResidualBlock a ReLU stands on the shortcut.",
      _block(relus=("first", "end", "past")),
-     "The way past changes nothing it need not: no ReLU there. The one after the addition is for "
+     "The shortcut changes nothing it need not: no ReLU there. The one after the addition is for "
      "both."),
-    ("The way past begins after the first convolution.", _block(inner=True),
+    ("The shortcut of ResidualBlock begins after the first convolution.", _block(inner=True),
      "It is x, what came into the block, that is carried past both convolutions: keep it under a "
      "name of its own before anything else is done."),
-    ("On the way past the new channels do not stand behind the old ones.",
+    ("On the shortcut the new channels do not stand behind the old ones.",
      _block(skip=_in_front), _block(skip=_on_both_sides),
-     "The channels of x keep their places on the way past, and the zeros stand behind them: let "
-     "your shortcut do it."),
+     "The channels of x keep their places, and the zeros stand behind them: let your function "
+     "shortcut do it."),
     ("ResidualBlock has a projection where nothing changes.",
      _block(projects=lambda asked, changes: asked),
      "Where the stride is 1 and the channels stay, x itself can be added, with projection=True "
      "too: a projection is made only where it is needed."),
     ("ResidualBlock has a projection that nobody asked for.",
      _block(projects=lambda asked, changes: changes), _block(projects=lambda asked, changes: True),
-     "With projection=False the way past has no weights: shortcut(x, channels, stride)."),
+     "With projection=False the shortcut has no weights: shortcut(x, channels, stride)."),
     ("ResidualBlock has no projection though one is asked for.",
      _block(projects=lambda asked, changes: False),
      "With projection=True a 1×1 convolution with the block's stride, and a BatchNorm, take x to "
@@ -614,10 +614,10 @@ residual_block.mistakes += table(
     ("The stride of ResidualBlock is that of the second convolution.",
      _block(strides=lambda stride: (1, stride)),
      "The first convolution moves by the stride: then the second has less to do."),
-    ("ResidualBlock joins the two ways along the channels.",
+    ("ResidualBlock joins branch and shortcut along the channels.",
      _block(join=lambda branch, past: torch.cat([branch, past], 1)),
      _block(join=lambda branch, past: torch.cat([past, branch], 1)),
-     "A residual is added: out + way past has as many channels as each of them. Joining is "
+     "A residual is added, and the sum has as many channels as each of the two. Joining is "
      "Inception's (and DenseNet's) way."),
 )  # fmt: skip
 

@@ -310,7 +310,7 @@ def by_torchvision(in_channels, channels, stride=1, projection=False):
 
 @ResidualBlock.right
 class BySequentials(nn.Module):
-    """The way past defined, and run, first."""
+    """The shortcut defined, and run, first."""
 
     def __init__(self, in_channels, channels, stride=1, projection=False):
         super().__init__()
@@ -373,7 +373,7 @@ PROJECTS = "if projection and (stride != 1 or in_channels != channels):"
 mutants(
     ResidualBlock,
     BLOCK,
-    ("the way past is missing", "out + past", "out"),
+    ("the shortcut is missing", "out + past", "out"),
     ("could only ever add", "F.relu(out + past)", "F.relu(out) + past"),
     ("the block ends with a ReLU", "F.relu(out + past)", "out + past"),
     ("they are one linear map", "F.relu(self.bn1(self.conv1(x)))", "self.bn1(self.conv1(x))"),
@@ -385,7 +385,7 @@ mutants(
      "self.channels, 1)"),
     ("the caller's own data", "out = F.relu(self.bn1(self.conv1(x)))",
      "out = F.relu(self.bn1(self.conv1(F.relu(x, inplace=True))))"),
-    ("let your shortcut do it", PAST,
+    ("let your function shortcut do it", PAST,
      "past = x[:, :, ::self.stride, ::self.stride]\nmore = self.channels - x.shape[1]\n"
      "past = F.pad(past, (0, 0, 0, 0, more // 2, more - more // 2))"),
     ("the last two by name too", "stride=1, projection=False):\n        super().__init__()",
