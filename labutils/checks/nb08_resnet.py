@@ -35,36 +35,30 @@ def _batch_norm(x: Tensor, weight, bias, mean, var, training: bool) -> tuple[Ten
     return F.batch_norm(x, mean, var, weight, bias, training), mean, var
 
 
+def _part_of_batch_norm(place: int, **hints: str) -> Values:
+    return Values(
+        "batch_norm", NOTEBOOK, 0, lambda *args: _batch_norm(*args)[place], idea="", **hints
+    )
+
+
 # Each of the three results is judged by itself, with mistakes of its own: y first.
-_y = Values(
-    "batch_norm",
-    NOTEBOOK,
+_y = _part_of_batch_norm(
     0,
-    lambda *args: _batch_norm(*args)[0],
-    idea="",
     hint="Take one channel: all its numbers, of all images and places, minus one mean, divided by "
     "one root; then times weight[c], plus bias[c].",
     failed="Print the shapes: the statistics of a channel are one number each, [C], and against x "
     "they need the shape [C, 1, 1].",
     shape_hint="y has the shape of x: [N, C, H, W].",
 )
-_mean = Values(
-    "batch_norm",
-    NOTEBOOK,
-    0,
-    lambda *args: _batch_norm(*args)[1],
-    idea="",
+_mean = _part_of_batch_norm(
+    1,
     hint="In training: new mean = 0.9 · old mean + 0.1 · the batch's mean. In evaluation: the old "
     "one.",
     shape_hint="The running statistics have one number a channel: [C]. mean(dim=(0, 2, 3)) without "
     "keepdim gives such a shape.",
 )
-_var = Values(
-    "batch_norm",
-    NOTEBOOK,
-    0,
-    lambda *args: _batch_norm(*args)[2],
-    idea="",
+_var = _part_of_batch_norm(
+    2,
     hint="In training: new var = 0.9 · old var + 0.1 · the batch's unbiased variance. In "
     "evaluation: the old one.",
     shape_hint="One number a channel, for the variance too: [C].",
@@ -175,7 +169,7 @@ _y.mistakes += table(
 
 @_y.then
 def _gradient_through_the_statistics(y: Callable) -> None:
-    given = [t.requires_grad_() for t in (_some(3, 2, 2, 3), _some(2), _some(2))]
+    given = [torch.randn(shape).requires_grad_() for shape in ((3, 2, 2, 3), 2, 2)]
     fixed = torch.zeros(2), torch.ones(2), True
     cut = (
         "Something cut the graph on the way to y: .detach(), .data, no_grad() around too much, or "
@@ -265,15 +259,16 @@ _var.mistakes += table(
 )  # fmt: skip
 
 
+@_var.then
 @_mean.then
-def _no_graph_is_kept(mean: Callable) -> None:
-    given = _some(3, 2, 2, 3).requires_grad_(), _some(2), _some(2)
-    got = ask(mean, *given, torch.zeros(2), torch.ones(2), True, called="batch_norm")
+def _no_graph_is_kept(part: Callable) -> None:
+    given = torch.randn(3, 2, 2, 3).requires_grad_(), torch.ones(2), torch.zeros(2)
+    got = ask(part, *given, torch.zeros(2), torch.ones(2), True, called="batch_norm")
     if got.requires_grad:
         raise Wrong(
-            "The running mean carries a graph; expected plain numbers.",
-            "A running mean that remembers its graph keeps every batch there ever was in memory. "
-            "Detach the batch's statistics where they are stored, or update under "
+            "The running statistics carry a graph; expected plain numbers.",
+            "Running statistics that remember their graph keep every batch there ever was in "
+            "memory. Detach what comes of the batch where it is stored, or update under "
             "torch.no_grad().",
         )
 
@@ -366,6 +361,17 @@ def _padded(x: Tensor, *padding: int) -> Tensor:
     return F.pad(x, padding)
 
 
+@_with_pixels
+def _in_front(x: Tensor, channels: int) -> Tensor:
+    return _padded(x, 0, 0, 0, 0, channels - x.shape[1], 0)
+
+
+@_with_pixels
+def _on_both_sides(x: Tensor, channels: int) -> Tensor:
+    new = channels - x.shape[1]
+    return _padded(x, 0, 0, 0, 0, new // 2, new - new // 2)
+
+
 shortcut.mistakes += table(
     ("a shortcut with the mean of each window", _with_zeros(F.avg_pool2d),
      "Option A takes one pixel of each window as it is: x[:, :, ::stride, ::stride]. Nothing is "
@@ -401,13 +407,10 @@ shortcut.mistakes += table(
     ("a shortcut with ones in the new channels",
      _with_pixels(lambda x, channels: 1 + _shortcut(x - 1, channels, 1)),
      "The new channels hold zeros: adding them changes nothing."),
-    ("a shortcut with the new channels in front",
-     _with_pixels(lambda x, channels: _padded(x, 0, 0, 0, 0, channels - x.shape[1], 0)),
+    ("a shortcut with the new channels in front", _in_front,
      "The old channels keep their places, 0 to C - 1, and the new ones stand behind them: the "
      "last number of F.pad's six, or the second part of torch.cat."),
-    ("a shortcut with new channels on both sides",
-     _with_pixels(lambda x, channels: _padded(
-         x, 0, 0, 0, 0, (channels - x.shape[1]) // 2, -(-(channels - x.shape[1]) // 2))),
+    ("a shortcut with new channels on both sides", _on_both_sides,
      _with_pixels(lambda x, channels: _padded(x, 0, 0, 0, 0, channels // 4, channels // 4)),
      "Half of the zeros before and half behind is found in many repositories, often as channels // "
      "4 on each side, which is wrong where the channels do not double. Here all channels - C stand "
@@ -433,7 +436,7 @@ shortcut.mistakes += table(
 
 @shortcut.then
 def _gradient_to_x(answer: Callable) -> None:
-    x = _some(2, 2, 4, 4).requires_grad_()
+    x = torch.randn(2, 2, 4, 4).requires_grad_()
     cut = "The new tensor must be made of x by torch's operations: no .data, .detach() or numpy."
     got = expect_tensor(ask(answer, x, 4, 2, hint=cut), (2, 4, 2, 2), None, "The result")
     if not got.requires_grad:
@@ -459,23 +462,24 @@ class OracleBlock(nn.Module):
 
     Args:
         strides: of the two convolutions.
+        skip: the shortcut where there is no projection.
         projects: whether there is a projection, by what was asked for and whether x changes.
         norms: what has a BatchNorm. ``relus``: where they are; "branch" is before the addition.
         inner: the shortcut begins after the first convolution.
-        join: of the branch and the shortcut.
+        join: of the branch and the shortcut; None: there is no shortcut.
     """
 
     def __init__(
         self, in_channels: int, channels: int, stride: int = 1, projection: bool = False, *,
-        strides: Callable = lambda stride: (stride, 1),
+        strides: Callable = lambda stride: (stride, 1), skip: Callable = _shortcut,
         projects: Callable = lambda asked, changes: asked and changes,
         norms: tuple[str, ...] = ("first", "second", "projection"),
         relus: tuple[str, ...] = ("first", "end"),
-        inner: bool = False, join: Callable = torch.add,
+        inner: bool = False, join: Callable | None = torch.add,
     ):  # fmt: skip
         super().__init__()
         self.channels, self.stride, self.relus = channels, stride, relus
-        self.inner, self.join = inner, join
+        self.inner, self.skip, self.join = inner, skip, join
         before, after = strides(stride)
         self.first = _conv(in_channels, channels, 3, before, "first" in norms)
         self.second = _conv(channels, channels, 3, after, "second" in norms)
@@ -486,13 +490,13 @@ class OracleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inner = self._relu("first", self.first(x))
         branch = self._relu("branch", self.second(inner))
-        if self.inner:
-            skip = inner
-        elif self.projection is not None:
-            skip = self.projection(x)
-        else:
-            skip = _shortcut(x, self.channels, self.stride)
-        return self._relu("end", self.join(branch, self._relu("shortcut", skip)))
+        if self.join:
+            past = inner if self.inner else self._past(x)
+            branch = self.join(branch, self._relu("past", past))
+        return self._relu("end", branch)
+
+    def _past(self, x: Tensor) -> Tensor:
+        return self.projection(x) if self.projection else self.skip(x, self.channels, self.stride)
 
     def _relu(self, place: str, x: Tensor) -> Tensor:
         return x.relu() if place in self.relus else x
@@ -528,12 +532,14 @@ residual_block = Network(
         (4, 6),
     ),
     branches=True,
-    idea="out = relu(bn1(conv1(x))), then out = bn2(conv2(out)), and at last relu(out + way past). "
-    "The way past is shortcut(x, channels, stride), or, where a projection is asked for and sizes "
-    "or channels change, a 1×1 convolution with the same stride and a BatchNorm.",
+    idea="out = relu(bn1(conv1(x))), then out = bn2(conv2(out)), and at last the ReLU of out plus "
+    "the shortcut. That is shortcut(x, channels, stride), or, where a projection is asked for and "
+    "sizes or channels change, a 1×1 convolution with the same stride and a BatchNorm.",
     hints=_HINTS
     | {
-        "stride": "The stride belongs to the first convolution and to the way past; the second "
+        "build": "It is called as ResidualBlock(in_channels, channels, stride=1, "
+        "projection=False), the last two by name too.",
+        "stride": "The stride belongs to the first convolution and to the shortcut; the second "
         "convolution has stride 1. So both ways end in maps of one size.",
         "kernel": "Both convolutions of the branch are 3×3, and the projection is 1×1.",
         "channels": "The first convolution takes in_channels to channels, the second channels to "
@@ -542,10 +548,10 @@ residual_block = Network(
         "too few": "Two 3×3 convolutions follow each other, and where a projection is asked for "
         "and needed it is a third convolution.",
         "norm places": "A BatchNorm follows each convolution at once, before the ReLU and before "
-        "the addition: convolution, BatchNorm, ReLU. (Others stand elsewhere in a later paper of "
-        "the authors; there the ReLU has moved as well.)",
+        "the addition: convolution, BatchNorm, ReLU. (In a later paper of the authors it stands "
+        "elsewhere; there the ReLU has moved as well.)",
         "add": "Two maps can be added where their shapes are equal. Where the stride or the "
-        "channels change x, the way past is shortcut(x, channels, stride) or the projection, not x "
+        "channels change x, shortcut(x, channels, stride) or the projection is added, not x "
         "itself.",
         "extra pool": "A block has no pool: its first convolution makes the stride.",
         "average pool": "A block has no pool: the shortcut picks pixels, it does not average.",
@@ -563,8 +569,8 @@ def _block(**changes) -> Callable:
 
 residual_block.mistakes += table(
     ("In ResidualBlock nothing is added: this is a plain block.",
-     _block(join=lambda branch, skip: branch),
-     "The way past is missing: out = out + shortcut(x, channels, stride), before the last ReLU."),
+     _block(join=None),
+     "The shortcut is missing: out = out + shortcut(x, channels, stride), before the last ReLU."),
     ("ResidualBlock has a ReLU before the addition.", _block(relus=("first", "branch")),
      _block(relus=("first", "branch", "end")),
      "Add first, and take the ReLU of the sum: a branch after a ReLU could only ever add, never "
@@ -576,20 +582,24 @@ residual_block.mistakes += table(
      "one linear map."),
     ("ResidualBlock has no ReLU.", _block(relus=()),
      "There are two: after the first BatchNorm, and after the addition."),
-    ("In ResidualBlock a ReLU stands on the way past.",
-     _block(relus=("first", "end", "shortcut")),
-     "The way past changes nothing it need not: no ReLU there. The one after the addition is for "
+    ("In ResidualBlock a ReLU stands on the shortcut.",
+     _block(relus=("first", "end", "past")),
+     "The shortcut changes nothing it need not: no ReLU there. The one after the addition is for "
      "both."),
-    ("The way past begins after the first convolution.", _block(inner=True),
+    ("The shortcut of ResidualBlock begins after the first convolution.", _block(inner=True),
      "It is x, what came into the block, that is carried past both convolutions: keep it under a "
      "name of its own before anything else is done."),
+    ("On the shortcut the new channels do not stand behind the old ones.",
+     _block(skip=_in_front), _block(skip=_on_both_sides),
+     "The channels of x keep their places, and the zeros stand behind them: let your function "
+     "shortcut do it."),
     ("ResidualBlock has a projection where nothing changes.",
      _block(projects=lambda asked, changes: asked),
      "Where the stride is 1 and the channels stay, x itself can be added, with projection=True "
      "too: a projection is made only where it is needed."),
     ("ResidualBlock has a projection that nobody asked for.",
      _block(projects=lambda asked, changes: changes), _block(projects=lambda asked, changes: True),
-     "With projection=False the way past has no weights: shortcut(x, channels, stride)."),
+     "With projection=False the shortcut has no weights: shortcut(x, channels, stride)."),
     ("ResidualBlock has no projection though one is asked for.",
      _block(projects=lambda asked, changes: False),
      "With projection=True a 1×1 convolution with the block's stride, and a BatchNorm, take x to "
@@ -604,10 +614,10 @@ residual_block.mistakes += table(
     ("The stride of ResidualBlock is that of the second convolution.",
      _block(strides=lambda stride: (1, stride)),
      "The first convolution moves by the stride: then the second has less to do."),
-    ("ResidualBlock joins the two ways along the channels.",
-     _block(join=lambda branch, skip: torch.cat([branch, skip], 1)),
-     _block(join=lambda branch, skip: torch.cat([skip, branch], 1)),
-     "A residual is added: out + way past has as many channels as each of them. Joining is "
+    ("ResidualBlock joins branch and shortcut along the channels.",
+     _block(join=lambda branch, past: torch.cat([branch, past], 1)),
+     _block(join=lambda branch, past: torch.cat([past, branch], 1)),
+     "A residual is added, and the sum has as many channels as each of the two. Joining is "
      "Inception's (and DenseNet's) way."),
 )  # fmt: skip
 
@@ -630,7 +640,7 @@ def _make_resnet(
 
     The other arguments make mistakes of it.
     """
-    join = torch.add if shortcuts else lambda branch, skip: branch
+    join = torch.add if shortcuts else None
     layers, width = [_conv(3, 16), nn.ReLU()], 16
     for stage, channels in enumerate((16, 32, 64)):
         for block in range(blocks(depth)):
@@ -739,7 +749,7 @@ def _refusals(answer: Callable) -> None:
         got = ask(attempt, depth, called="make_resnet", hint=hint)
         if got is refused:
             continue
-        text = f"make_resnet({depth}) gave {describe(got)}; expected a ValueError"
+        text = f"make_resnet({depth}) gave {describe(got)}; expected that it raises a ValueError"
         raise Wrong(
             f"{text}, as {depth} is not 6n + 2.",
             "Rounded down, any depth gives some n, and a network of another depth. Look at the "

@@ -125,7 +125,7 @@ mutants(
     ("the shape [C, 1, 1]", "mean[:, None, None])", "mean.reshape(x.shape))"),
     ("only what is stored for later is detached", "mean = x.mean(dim=(0, 2, 3))",
      "mean = x.mean(dim=(0, 2, 3)).detach()"),
-    ("keeps every batch there ever was", "with torch.no_grad():", "if True:"),
+    ("keep every batch there ever was", "with torch.no_grad():", "if True:"),
     ("the caller's own data", "new_mean = 0.9 * new_mean + 0.1 * mean",
      "new_mean *= 0.9\nnew_mean += 0.1 * mean"),
     ("come back as they came", "    z =",
@@ -310,7 +310,7 @@ def by_torchvision(in_channels, channels, stride=1, projection=False):
 
 @ResidualBlock.right
 class BySequentials(nn.Module):
-    """The way past defined, and run, first."""
+    """The shortcut defined, and run, first."""
 
     def __init__(self, in_channels, channels, stride=1, projection=False):
         super().__init__()
@@ -373,7 +373,7 @@ PROJECTS = "if projection and (stride != 1 or in_channels != channels):"
 mutants(
     ResidualBlock,
     BLOCK,
-    ("the way past is missing", "out + past", "out"),
+    ("the shortcut is missing", "out + past", "out"),
     ("could only ever add", "F.relu(out + past)", "F.relu(out) + past"),
     ("the block ends with a ReLU", "F.relu(out + past)", "out + past"),
     ("they are one linear map", "F.relu(self.bn1(self.conv1(x)))", "self.bn1(self.conv1(x))"),
@@ -385,6 +385,11 @@ mutants(
      "self.channels, 1)"),
     ("the caller's own data", "out = F.relu(self.bn1(self.conv1(x)))",
      "out = F.relu(self.bn1(self.conv1(F.relu(x, inplace=True))))"),
+    ("let your function shortcut do it", PAST,
+     "past = x[:, :, ::self.stride, ::self.stride]\nmore = self.channels - x.shape[1]\n"
+     "past = F.pad(past, (0, 0, 0, 0, more // 2, more - more // 2))"),
+    ("the last two by name too", "stride=1, projection=False):\n        super().__init__()",
+     "step=1, projection=False):\n    super().__init__()\n    stride = step"),
     ("has no weights", PROJECTS, "if stride != 1 or in_channels != channels:"),
     ("made only where it is needed", PROJECTS, "if projection:"),
     ("take x to the new shape", PROJECTS, "if False:"),

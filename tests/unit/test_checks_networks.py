@@ -1,6 +1,8 @@
 """Networks are judged by what they compute, and come back as they were."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -480,3 +482,20 @@ def test_a_recording_tells_layers_and_steps_in_order_of_execution():
         [],
     ]
     assert run.layers[1].picture == (4, 3, 2)
+
+
+NO_IMPORTS_LATE = """
+import sys
+from labutils.checks import EXERCISES
+exercise, before = EXERCISES["ResidualBlock"], []
+examine = exercise.examine
+exercise.examine = lambda answer: before.append(len(sys.modules)) or examine(answer)
+assert exercise.run(exercise.oracle).passed
+print(len(sys.modules) - before[0])
+"""
+
+
+def test_torch_loads_its_compiler_before_the_clock_starts():
+    command = [sys.executable, "-c", NO_IMPORTS_LATE]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert int(answer.stdout) < 20, "hundreds of modules are loaded while an answer is judged"

@@ -72,6 +72,14 @@ def test_the_counts_of_the_networks(depth, parameters, megamacs, shortcuts):
     assert sum(row.kind in ("Conv2d", "Linear") for row in table.rows) == depth
 
 
+def test_projections_add_what_the_hint_says():
+    counts = [
+        sum(p.numel() for p in _make_resnet(20, projection=projection).parameters())
+        for projection in (False, True)
+    ]
+    assert counts[1] - counts[0] == 2_752
+
+
 def test_what_a_network_of_twenty_layers_sees():
     """The longest way counts, with shortcuts by slices beside it, as without them."""
     windows = [3] * 7 + [(3, 2)] + [3] * 5 + [(3, 2)] + [3] * 5

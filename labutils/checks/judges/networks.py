@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong, ask, describe, expect_tensor, show
-from labutils.checks.frame.exercise import Exercise
+from labutils.checks.frame.exercise import Exercise, Result
 from labutils.checks.judges.differences import branch_difference, first_difference, same
 from labutils.checks.judges.recorder import Layer, Norm, Recording, record
 from labutils.checks.judges.values import Mistake
@@ -150,7 +150,7 @@ class Network(Exercise):
         num_classes: another number of classes, to be given by position and by name.
         dropout: where it belongs.
         branches: the network has branches, which may run in any order: weights find their place by
-            shape, which has to differ from layer to layer.
+            shape, which has to differ between layers of different branches.
         kind: the class of module that is asked for.
         hints: replaces entries of :data:`HINTS`.
     """
@@ -168,6 +168,7 @@ class Network(Exercise):
         self.hints = HINTS | dict(hints or {})
         self.variants: list[tuple[str, Callable]] = []
         self.mistakes: list[Mistake] = []
+        self.plans: dict[str, Recording] = {}  # what the oracle does, by the call that builds it
         self._more: list[Callable[[Callable], None]] = []
 
     def also(self, word: str, *builds: Callable[..., nn.Module]) -> None:
@@ -178,6 +179,10 @@ class Network(Exercise):
         """Examine a right answer further: ``judge(answer)`` raises ``Wrong``."""
         self._more.append(judge)
         return judge
+
+    def run(self, answer) -> Result:
+        _load_late_imports()
+        return super().run(answer)
 
     def wrong(self, key: str, message: str) -> Wrong:
         return Wrong(message, self.hints.get(key, self.hints["other"]))
@@ -240,6 +245,12 @@ class Network(Exercise):
                 raise Wrong(f"{text}; expected {(len(images), number)}.", hint)
 
 
+@functools.cache
+def _load_late_imports() -> None:
+    """Have torch load what a plan needs (its compiler) before any clock starts: seconds of work."""
+    F.relu(torch.empty(1, device="meta"))
+
+
 # --- the student's network, on loan ---------------------------------------------------------
 
 
@@ -270,7 +281,7 @@ def _refill(model: nn.Module) -> None:
         fan_in = parameter.numel() / max(parameter.shape[0], 1) if parameter.dim() > 1 else 0
         bound = (6 / fan_in) ** 0.5 if fan_in else 0.2
         parameter.data = new.uniform_(-bound, bound)
-    for norm in model.modules():  # (a parameter, and copies of buffers)
+    for norm in model.modules():  # running statistics too; those of a model on loan are copies
         if isinstance(norm, nn.BatchNorm2d):
             for tensor, middle in ((norm.weight, 1), (norm.running_mean, 0), (norm.running_var, 1)):
                 if tensor is not None:
@@ -372,9 +383,12 @@ class _Trial:
         self.name, self.hints, self.wrong = exercise.name, exercise.hints, exercise.wrong
         if args or kwargs:
             self.name = exercise.call(args, kwargs)
-        self.plan = record(_on_meta(self._given(exercise.oracle)), images.to("meta"))
-        if self.plan.error:
-            raise self.plan.error
+        if self.name not in exercise.plans:
+            plan = record(_on_meta(self._given(exercise.oracle)), images.to("meta"))
+            if plan.error:
+                raise plan.error
+            exercise.plans[self.name] = plan
+        self.plan = exercise.plans[self.name]
 
     def _given(self, build: Callable) -> Callable[[], nn.Module]:
         return functools.partial(build, *self.args, **self.kwargs)
@@ -533,7 +547,8 @@ class _Trial:
         found, expected = len(_norms(self.run)), len(_norms(self.plan))
         if found != expected:
             text = f"{found} of the {len(self.run.layers)} layers of {self.name} are followed "
-            raise self.wrong("norm places", f"{text}by a BatchNorm at once; expected {expected}.")
+            text += "at once by a BatchNorm (with weight, bias and running statistics)"
+            raise self.wrong("norm places", f"{text}; expected {expected}.")
 
     def _expect_logits(self) -> None:
         """No softmax or log-softmax at the end, however it is written."""

@@ -233,10 +233,6 @@ _NAMES = {
     "tanh": "tanh",
     "_softmax": "softmax",
     "_log_softmax": "log-softmax",
-    "native_batch_norm": "batch norm",
-    "_native_batch_norm_legit": "batch norm",
-    "_native_batch_norm_legit_no_training": "batch norm",
-    "cudnn_batch_norm": "batch norm",
     "native_layer_norm": "layer norm",
     "native_group_norm": "group norm",
     "avg_pool3d": "response norm",
@@ -267,6 +263,8 @@ def _steps(operator: str, args: tuple, kwargs: dict, result) -> Iterator[Step]:
     elif name == "adaptive_max_pool2d":
         if result[0].shape != args[0].shape:
             yield Step("max pool", f"to {_by(result[0].shape[2:])}")
+    elif "batch_norm" in name:  # torch has several
+        yield Step("batch norm")
     elif name in _NAMES:
         yield Step(_NAMES[name])
 
