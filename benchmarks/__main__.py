@@ -14,14 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import growth, memory, startup, suite, trainings, vgg
+from benchmarks import growth, memory, processes, startup, suite, trainings, vgg
 from benchmarks.peers import PACKAGES, available
 from benchmarks.report import Report, machine
 from benchmarks.rows import Group, Scale
 from labutils import data
 
 GROUPS: dict[str, Group] = {}
-for module in (trainings, vgg, memory, startup, suite):
+for module in (trainings, vgg, processes, memory, startup, suite):
     GROUPS |= module.GROUPS
 GROWTH = "growth"
 RESULTS = Path(__file__).parent / "results"

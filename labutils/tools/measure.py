@@ -1,6 +1,7 @@
 """``python -m labutils reference NAME``: train by a recipe on the real data and record the run.
 
-It writes ``data/reference_runs/NAME.json``, which ``training.load_reference`` reads.
+It writes ``data/reference_runs/NAME.json``, which ``training.load_reference`` reads. With
+``--processes 2`` (or under ``torchrun``) several processes train together.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,8 +17,17 @@ from pathlib import Path
 import torch
 
 from labutils import data, files
-from labutils.device import BUDGETS, pick_device, seed_everything
-from labutils.training import models, recipes
+from labutils.device import BUDGETS, seed_everything
+from labutils.training import distributed, models, recipes
+from labutils.training.checkpoints import CheckpointError
+from labutils.training.processes import (
+    LaunchError,
+    is_launched,
+    joined,
+    launch,
+    own_device,
+    rank_and_world,
+)
 from labutils.training.reference import FOLDERS, describe_images, pack
 
 RUNNING_LOSS_EVERY = 2000  # mini-batches, as the lecture prints it
@@ -30,11 +41,11 @@ def measure(
 
     ``filters`` keeps the weights of the first layer too.
     """
-    device = pick_device()
+    device = own_device()
     train, test = data.load(recipe.dataset, source=source)
     seed_everything(seed)
     model = models.MODELS[recipe.model]().to(device)
-    history = recipes.train(recipe, model, train, test, checkpoint=checkpoint)
+    history = distributed.train(recipe, model, train, test, checkpoint=checkpoint)
     if len(history) < recipe.num_epochs:
         raise KeyboardInterrupt  # fit() keeps a part of a run; a reference run must be whole
     columns = ("train_loss", "test_loss", "test_accuracy")
@@ -54,6 +65,7 @@ def circumstances(recipe, device, shared: bool) -> dict:
     return {
         "device": device.type,
         "device_name": _device_name(device),
+        "processes": rank_and_world()[1],
         "threads": torch.get_num_threads(),
         "dtype": str(recipe.number_type(device) or torch.float32).removeprefix("torch."),
         "machine_was_shared": shared,  # then the seconds say little
@@ -65,12 +77,15 @@ def circumstances(recipe, device, shared: bool) -> dict:
 def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
     """Add a run to the recipe's file, in place of an older one of the same seed.
 
-    Safe beside other processes that do the same; the file is never half-written.
+    Runs of several processes have files of their own, beside those that notebooks show. Safe beside
+    other processes that write the same file, which is never half-written.
 
     Raises:
         ValueError: the file was measured with another recipe, and ``replace`` is not set.
     """
-    path = folder / f"{recipe.name}.json"
+    world = run.get("processes", 1)
+    name = recipe.name if world == 1 else f"{recipe.name}_in_{world}_processes"
+    path = folder / f"{name}.json"
     lock = Path(tempfile.gettempdir()) / f"labutils_{path.name}.lock"
     with files.lock(lock, timeout=LOCK_SECONDS):
         runs = []
@@ -83,7 +98,7 @@ def write(recipe, run: dict, folder: Path, *, replace: bool = False) -> Path:
                     f"{path} was measured with another recipe. Give --replace to start it anew."
                 )
         runs = sorted([*runs, run], key=lambda its: its["seed"])
-        content = {"name": recipe.name, "recipe": recipe.as_dict(), "runs": runs}
+        content = {"name": name, "recipe": recipe.as_dict(), "runs": runs}
         files.write_json(path, content)
     return path
 
@@ -100,9 +115,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoints", type=Path, metavar="FOLDER", help="save each epoch there, and go on"
     )
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="train in N processes of this machine together"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
+    if arguments.processes is not None and not is_launched():
+        return in_processes(arguments.processes)
+    with joined():
+        return record(arguments)
+
+
+def in_processes(number: int) -> int:
+    """Start this very command in several processes; return its exit status."""
+    if number < 1:
+        print(f"--processes must be at least 1, got {number}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the processes as Ctrl-C does
+    go_on = "With --checkpoints FOLDER, the same command goes on after the last whole epoch."
+    try:
+        launch("-m", "labutils", *sys.argv[1:], processes=number, seconds=None, aloud=True)
+    except LaunchError as error:
+        print(f"{error}\n{go_on}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"Stopped by you; no process is left. {go_on}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def record(arguments: argparse.Namespace) -> int:
+    """Train with every seed and write what came of it; return the exit status."""
     recipe = recipes.RECIPES[arguments.name][arguments.budget]
     source = None if arguments.sample else "full"  # a reference run on the sample would be none
     print(f"{recipe.name}: {recipe.describe()}")
@@ -113,8 +157,10 @@ def main(arguments: argparse.Namespace) -> int:
                 recipe, seed, source=source, shared=arguments.shared, checkpoint=checkpoint,
                 filters=arguments.filters,
             )  # fmt: skip
+            if rank_and_world()[0] != 0:
+                continue
             path = write(recipe, run, arguments.folder, replace=arguments.replace)
-        except (data.DataError, files.Locked, ValueError) as error:
+        except (data.DataError, files.Locked, ValueError, CheckpointError) as error:
             print(error, file=sys.stderr)
             return 1
         print(f"seed {seed}: {100 * run['test_accuracy'][-1]:.2f} % · wrote {path}", flush=True)

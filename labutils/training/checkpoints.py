@@ -5,6 +5,9 @@ and loss scaling, the random states, the number type, and the history so far. It
 temporary name, flushed to disk and renamed, so that a killed save leaves the last good one. It also
 describes the run it belongs to, and refuses to go on with anything else. Read with
 ``weights_only=True``: a checkpoint from a stranger cannot run code.
+
+Where several processes train together (:mod:`labutils.training.distributed`), rank 0 writes it and
+all read it. It holds what one process's would, and goes on in any number of processes.
 """
 
 import contextlib
@@ -20,10 +23,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Subset
 
 from labutils import files
 from labutils.device import device_of, is_quiet
+from labutils.training.processes import rank_and_world
 
 FORMAT = 2
 # What changes while a scheduler runs; the rest of its state is its settings.
@@ -64,6 +69,9 @@ class Saver:
     """
 
     def __init__(self, path, model, optimizer, scheduler, loaders, num_epochs, recipe):
+        # Of several processes: the network and the batches that one of them would have alone.
+        model = model.module if isinstance(model, DistributedDataParallel) else model
+        loaders = [getattr(loader, "whole", loader) for loader in loaders]
         self.path = Path(path)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         self.loaders = loaders
@@ -101,10 +109,16 @@ class Saver:
             print(f"Going on from {self.path}: {done} of {self.num_epochs} epochs are done.")
             if self.dtype != dtype:
                 print(f"It goes on in {self.dtype or 'its own number type'}, as it began.")
+            before, now = saved.get("processes", 1), rank_and_world()[1]
+            if before != now:
+                print(f"Saved by {before}, it goes on in {now} process{'es' * (now > 1)}.")
         return saved["history"], self.dtype, saved.get("scaler")  # not in older checkpoints
 
     def save(self, history: dict, scaler: dict) -> None:
         """Save after an epoch. A save that fails is said, and training goes on without it."""
+        rank, world = rank_and_world()
+        if rank != 0:
+            return
         try:
             state = {
                 "format": FORMAT,
@@ -115,6 +129,7 @@ class Saver:
                 "scaler": scaler,
                 "random": random_states(self.loaders),
                 "dtype": self.dtype,
+                "processes": world,
                 "device": device_of(self.model).type,
             }
             with files.replacing(self.path, durable=True) as file:

@@ -18,6 +18,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,8 +35,9 @@ from labutils import data, files
 from labutils.data import cifar10, transfer
 from labutils.data.spec import NPZ_KEYS
 from labutils.training import checkpoints
+from labutils.training.processes import LaunchError
 from tests import toy_data
-from tests.faults import concurrent_loads, kill_and_resume
+from tests.faults import concurrent_loads, kill_and_resume, ranks
 from tests.faults.disks import ARCHIVE, FullDisk, can_mount, part_of
 from tests.faults.server import (
     BEHAVIOURS,
@@ -47,6 +49,7 @@ from tests.faults.server import (
 )
 
 COLUMNS = "{:<72}{:>5}  {:<13}{:>5}"
+TORCHRUN_PORT = 29500  # by default
 DAY = datetime.timedelta(days=1)
 IN_A_NAMESPACE = "LABUTILS_FAULTS_IN_A_NAMESPACE"
 
@@ -395,7 +398,91 @@ def kills(place: Place):
     yield "killed: while it saves a checkpoint", training(in_save=True)
 
 
-GROUPS = (misbehaving_mirrors, networks, clocks, disks, damaged_files, checkpoint_faults, kills)
+# --- several processes ----------------------------------------------------------------------------
+
+
+def several_processes(place: Place):
+    """Two ranks that train together; after a fault the same command goes on."""
+    undisturbed = {}
+
+    def whole() -> torch.Tensor:
+        if not undisturbed:
+            with said_aloud():
+                undisturbed["run"] = ranks.run(place.new())["weights"]  # of one process
+        return undisturbed["run"]
+
+    def end(folder: Path, said: list[str]) -> Outcome:
+        """Go on to the end, where nothing may be lost and nobody left."""
+        more, result = ranks.in_processes(folder)
+        same = torch.allclose(result["weights"], whole(), rtol=0, atol=1e-5)
+        alone = sorted(path.name for path in folder.iterdir()) == ["result.pt", "run.pt"]
+        lost = int(not same) + int(not alone) + len(ranks.left_behind(folder))
+        return Outcome(1, "same weights", lost, said or more.splitlines())
+
+    def a_rank_that(fault):
+        def scenario():
+            folder = place.new()
+            try:
+                ranks.in_processes(folder, "--fault", fault)
+            except LaunchError as error:
+                left = ranks.left_behind(folder)
+                outcome = end(folder, str(error).splitlines())
+                outcome.lost += len(left)
+                return outcome
+            return Outcome(1, "not noticed", 1, [])
+
+        return scenario
+
+    def late():
+        folder = place.new()
+        said, _ = ranks.in_processes(folder, "--fault", "late")
+        return end(folder, said.splitlines()[:1])
+
+    def port_in_use():
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # another program has it already
+                stack.enter_context(socket.create_server(("127.0.0.1", TORCHRUN_PORT)))
+            return end(place.new(), [])
+
+    def another_world():
+        folder = place.new()
+        with said_aloud():
+            ranks.run(folder, epochs=1)  # one process
+        return end(folder, [])
+
+    yield "ranks: one is killed in training", a_rank_that("killed")
+    yield "ranks: one raises an error", a_rank_that("raises")
+    yield "ranks: one sees other images", a_rank_that("other-images")
+    yield f"ranks: one starts {ranks.LATE} s late", late
+    yield f"ranks: torchrun's port, {TORCHRUN_PORT}, is in use", port_in_use
+    yield "ranks: the checkpoint is of one process", another_world
+    yield "ranks: Ctrl-C", lambda: stopped_by(signal.SIGINT, place.new())
+
+
+def stopped_by(number: int, folder: Path) -> Outcome:
+    """Send a signal to the command that measures a reference run, in its second epoch."""
+    command = [sys.executable, "-m", "labutils", "reference", "cnn_logits", "--budget", "smoke"]
+    command += ["--sample", "--processes", "2", "--seeds", "0"]
+    command += ["--folder", str(folder), "--checkpoints", str(folder)]
+    environment = os.environ | {"LABUTILS_DATA": "sample"}
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+        wait_until((folder / "cnn_logits_smoke_0.pt").exists, 120)
+        process.send_signal(number)
+        began = time.monotonic()
+        process.wait(60)
+        seconds = time.monotonic() - began
+        lost = len(ranks.left_behind(folder)) + (seconds > 30)
+        lost += [path.name for path in folder.iterdir()] != ["cnn_logits_smoke_0.pt"]
+        out.seek(0)
+        said = out.read().splitlines()
+    return Outcome(1, "epoch 1 kept", lost, [*said[-1:], f"({seconds:.0f} s)"])
+
+
+GROUPS = (
+    misbehaving_mirrors, networks, clocks, disks, damaged_files, checkpoint_faults, kills,
+    several_processes,
+)  # fmt: skip
 
 
 def main(arguments=None) -> int:

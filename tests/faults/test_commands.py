@@ -43,6 +43,16 @@ FAULTS = {
     "checkpoint: a pickle that runs code": "refused .*could run code, and was not opened",
     "checkpoint: the disk is full while it is saved": r"10  epoch 1 kept .*the checkpoint \S+ "
     r"could not be saved \(No space left on device\); the last good one is kept\. Training goes on",
+    "ranks: one is killed in training": "same weights .*tests.faults.ranks failed.*"
+    "rank 1: ended with exit status -9, without a word",
+    "ranks: one raises an error": "same weights .*rank 1: ValueError: rank one has had enough",
+    "ranks: one sees other images": "same weights .*rank 1: ValueError: this rank has another "
+    "training set than rank 0",
+    "ranks: one starts 8 s late": "same weights .*2 processes: each computes 4 of a batch's 8",
+    "ranks: torchrun's port, 29500, is in use": "same weights .*2 processes: each computes 4",
+    "ranks: the checkpoint is of one process": r"same weights .*Going on from \S+: 1 of 3 epochs "
+    "are done.*Saved by 1, it goes on in 2 processes",
+    "ranks: Ctrl-C": "epoch 1 kept .*Stopped by you; no process is left.*the same command goes on",
 }
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from labutils.checks import EXERCISES
 from labutils.device import describe_memory, pick_device, seed_everything
 from labutils.tools import doctor
 from labutils.training import models, recipes
+from tests.faults import ranks
 from tests.unit.test_checks_core import EXERCISE, HOGS, ODD, answer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
@@ -138,3 +140,13 @@ def test_a_full_gpu_is_explained_and_given_back(images):
 def test_the_doctor_says_who_has_the_memory():
     assert pick_device() == GPU
     assert any("GPU memory: " in finding.what for finding in doctor._device())
+
+
+def test_two_ranks_on_one_gpu_train_as_one_does(tmp_path, monkeypatch):
+    """They take turns on it, by gloo: not faster, but the same."""
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    monkeypatch.chdir(Path(__file__).parents[2])  # where the ranks find `tests`
+    (tmp_path / "alone").mkdir()
+    alone = ranks.run(tmp_path / "alone", "cnn", 256)
+    _, shared = ranks.in_processes(tmp_path, "--kind", "cnn", "--images", 256)
+    assert (alone["weights"] - shared["weights"]).abs().max() < 1e-4

@@ -12,10 +12,19 @@ import torch
 from torchvision import datasets
 
 from benchmarks import __main__ as command
-from benchmarks import fresh, gpu, growth, lecture, memory, resnet_ingredients, startup
+from benchmarks import (
+    fresh,
+    gpu,
+    growth,
+    lecture,
+    memory,
+    processes,
+    resnet_ingredients,
+    startup,
+)
 from benchmarks.peers import PACKAGES
 from benchmarks.report import JSON, MARKDOWN, Report
-from benchmarks.rows import Row, in_turn, spread
+from benchmarks.rows import Row, Scale, in_turn, spread
 from labutils import data
 from labutils.device import seed_everything
 from labutils.training import models, recipes
@@ -204,6 +213,16 @@ def test_a_quick_run_measures_every_row(tmp_path, monkeypatch):
                 assert len(saved["rows"][row.name]["rounds"]) == 1
     assert set(saved["growth"]) == set(growth.AXES)
     assert (tmp_path / "growth.png").stat().st_size < 100_000
+
+
+def test_processes_and_threads_are_timed_in_processes_of_their_own(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert processes.images_per_second("cnn", "2x1", Scale(quick=True)) > 0
+    rates = {"1x1": 100.0, "1x2": 150.0, "2x1": 90.0}
+    monkeypatch.setattr(processes, "images_per_second", lambda network, way, scale: rates[way])
+    (measured,) = processes.group("vgg11").measure(Scale(rounds=1))
+    assert measured["processes_vgg11_1x2"] == (150.0, 100.0)
+    assert measured["processes_vgg11_2x1"] == (90.0, 100.0)
 
 
 def test_a_fresh_process_answers_with_its_numbers():

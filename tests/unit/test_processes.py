@@ -6,8 +6,19 @@ import sys
 import time
 
 import pytest
+import torch
 
-from labutils.training.processes import LaunchError, _last_words, launch
+from labutils.device import pick_device
+from labutils.training import processes
+from labutils.training.processes import (
+    LaunchError,
+    _last_words,
+    is_launched,
+    joined,
+    launch,
+    own_device,
+    rank_and_world,
+)
 
 PROGRAM = """
 import os, signal, sys, time
@@ -101,6 +112,60 @@ def test_where_no_process_can_be_started_it_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no_python"))
     with pytest.raises(LaunchError, match="No process can be started here"):
         launch(tmp_path / "program.py")
+
+
+def test_ranks_that_say_the_same_share_a_line(tmp_path):
+    for rank, words in enumerate(["no MNIST here", "no MNIST here", "ended"]):
+        log = tmp_path / "run" / "attempt_0" / str(rank) / "stderr.log"
+        log.parent.mkdir(parents=True)
+        log.write_text(f"{words}\n")
+    assert _last_words(tmp_path, "", "x") == ["ranks 0, 1: no MNIST here", "rank 2: ended"]
+
+
+def test_a_warning_is_not_why_a_signal_ended_a_rank(tmp_path):
+    log = tmp_path / "run" / "attempt_0" / "1" / "stderr.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("train.py:3: UserWarning: slow\n  slowly()\n")
+    torchrun = "  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 4711)\n"
+    (line,) = _last_words(tmp_path, torchrun, "train.py")
+    assert line == "rank 1: ended with exit status -9, without a word"
+
+
+def test_alone_a_process_is_rank_0_of_1_and_nothing_is_joined(capsys):
+    with joined():
+        print("said")
+        assert rank_and_world() == (0, 1) and not is_launched()
+    assert capsys.readouterr().out == "said\n"
+
+
+def test_a_rank_that_loses_another_ends_with_a_word_and_other_errors_pass(monkeypatch):
+    monkeypatch.setattr(processes, "is_launched", lambda: True)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("LABUTILS_DEVICE", "cpu")
+    began = []
+    for name in ("init_process_group", "destroy_process_group"):
+        monkeypatch.setattr(processes.dist, name, began.append, raising=True)
+    monkeypatch.setattr(processes.dist, "get_rank", lambda: 1)
+    with pytest.raises(SystemExit, match="another rank has ended"), joined():
+        raise RuntimeError("[pair.cc:534] Connection closed by peer [127.0.0.1]:1234")
+    with pytest.raises(RuntimeError, match="size mismatch"), joined():
+        raise RuntimeError("size mismatch")
+    with pytest.raises(SystemExit, match="130"), joined():
+        raise KeyboardInterrupt
+    assert began == ["gloo"] * 3
+
+
+def test_each_rank_has_a_gpu_of_its_own_and_none_has_a_macs(monkeypatch):
+    assert own_device() == pick_device()
+    monkeypatch.setattr(processes, "is_launched", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name, device in (("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("mps", "cpu"), ("cpu", "cpu")):
+        monkeypatch.setattr(processes, "pick_device", lambda name=name: torch.device(name))
+        assert own_device() == torch.device(device)
+    assert chosen == [torch.device("cuda:1")]
 
 
 def test_a_rank_that_writes_on_after_its_traceback_is_still_understood(tmp_path):
