@@ -1,9 +1,10 @@
 """``python -m benchmarks.resnet_ingredients``: what each ingredient of notebook 08 brings.
 
-The recipe ``resnet_cpu`` for as many epochs, but on the first 5,000 images only. Each row takes one
-ingredient away, or changes it, and leaves all else as it is; what counts is the accuracy on all
-test images after the last epoch. Needs the real dataset. Every run is written when it ends to
-``data/reference_runs/resnet_ingredients.json``, and is not done again: stop it at any time.
+The recipe ``resnet_cpu`` in short: four epochs of the first 15,000 images, a seventh of the whole.
+Each row takes one ingredient away, or changes it, and leaves all else as it is; what counts is the
+accuracy on all test images after the last epoch. Needs the real dataset. Every run is written when
+it ends to ``data/reference_runs/resnet_ingredients.json``, and is not done again: stop it at any
+time.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from labutils.training.reference import describe_images
 
 NAME = "resnet_ingredients"
 FILE = Path(__file__).parents[1] / "data" / "reference_runs" / f"{NAME}.json"
-BASE = dataclasses.replace(recipes.RESNET["cpu"], name=NAME, num_images=5000)
+BASE = dataclasses.replace(recipes.RESNET["cpu"], name=NAME, num_images=15_000, num_epochs=4)
 EVERYTHING = "everything"
 # By row: what is changed in the network, and what in the recipe.
 ROWS = {

@@ -12,16 +12,7 @@ import torch
 from torchvision import datasets
 
 from benchmarks import __main__ as command
-from benchmarks import (
-    fresh,
-    gpu,
-    growth,
-    lecture,
-    memory,
-    processes,
-    resnet_ingredients,
-    startup,
-)
+from benchmarks import fresh, gpu, growth, lecture, memory, processes, resnet_ingredients, startup
 from benchmarks.peers import PACKAGES
 from benchmarks.report import JSON, MARKDOWN, Report
 from benchmarks.rows import Row, Scale, in_turn, spread
