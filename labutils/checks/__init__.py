@@ -18,6 +18,7 @@ _MODULES = (
     "nb05_vgg16_dropout",
     "nb06_alexnet_output_sizes",
     "nb07_googlenet",
+    "nb08_resnet",
     "nb09_several_processes",
 )
 

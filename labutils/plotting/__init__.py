@@ -11,7 +11,7 @@ the explorers of :mod:`labutils.widgets` draw too (windows, volumes) is SVG, on 
 
 from .architectures import ilsvrc_timeline, mlp_layers, network_volumes
 from .bars import bars_by_layer, ensemble_bars, probability_bars, value_bars
-from .concepts import batch_order, pipeline_steps, score_probability_loss
+from .concepts import batch_order, pipeline_steps, residual_block, score_probability_loss
 from .curves import activations_by_depth, double_softmax_gradient, function_curves, why_not_mse
 from .figure import series_style, show
 from .grids import convolution_example, dropout_mask, pooling_example

@@ -5,7 +5,7 @@ from textwrap import fill
 import numpy as np
 
 from .bars import draw_bars
-from .colors import BLUE, DARK, ORANGE
+from .colors import BLUE, DARK, GREEN, ORANGE
 from .figure import (
     bare,
     box,
@@ -19,6 +19,7 @@ from .figure import (
     write,
 )
 from .inputs import as_array, as_labels, same_length
+from .sheet import WIDTH, Sheet
 from .words import fixed, listing, plural, sentences
 
 PIPELINE = (
@@ -29,6 +30,7 @@ PIPELINE = (
     ("Optimizer", "gradients → new weights"),
     ("Train and test", "repeat; then measure"),
 )
+BLOCK = ("conv 3×3", "BatchNorm", "ReLU", "conv 3×3", "BatchNorm")
 LOOP = (2, 5)  # first and last step of what repeats for every batch
 MAX_SAMPLES = 40
 
@@ -102,6 +104,36 @@ def pipeline_steps() -> None:
     steps = listing(f"{place}. {name} ({what})" for place, (name, what) in enumerate(PIPELINE, 1))
     repeats = f"Steps {first} to {last} repeat for every batch"
     show(fig, alt=sentences(f"{len(PIPELINE)} steps: {steps}", repeats))
+
+
+def residual_block() -> None:
+    """Show a pair of convolutions, and below it the same pair with a shortcut around it."""
+    sheet, wide, tall, step = Sheet(WIDTH, 232), 86, 34, 98
+    plus = 44 + step * len(BLOCK) + 8
+    for top, title in ((34, "plain: y = ReLU(F(x))"), (142, "residual: y = ReLU(F(x) + x)")):
+        middle = top + tall / 2
+        sheet.words(4, top - 12, title, bold=True)
+        sheet.words(4, middle + 5, "x")
+        sheet.line(16, middle, WIDTH - 16, middle, DARK, 1.5)
+        for place, name in enumerate(BLOCK):
+            x = 44 + step * place
+            sheet.box(x, top, wide, tall, BLUE)
+            sheet.words(x + wide / 2, middle + 5, name, align="middle", size=13)
+        sheet.box(plus + 18, top, 38, tall, GREEN)
+        sheet.words(plus + 37, middle + 5, "ReLU", align="middle", size=12)
+        sheet.words(WIDTH - 12, middle + 5, "y")
+    around = [(28, middle), (28, middle + 52), (plus, middle + 52), (plus, middle + 11)]
+    sheet.curve(around, ORANGE, 2.5)
+    sheet.words((28 + plus) / 2, middle + 46, "shortcut: x as it is", align="middle", size=13)
+    sheet.box(plus - 11, middle - 11, 22, 22, ORANGE)
+    sheet.words(plus, middle + 6, "+", align="middle", size=18)
+    said = [
+        f"Twice the same layers in a row, from x to y: {listing(BLOCK)}, and a last ReLU",
+        "Above, plain, nothing else",
+        "Below, residual, a shortcut leads x around the five layers and is added before the last "
+        "ReLU",
+    ]
+    sheet.show(sentences(*said))
 
 
 @series_style()

@@ -88,6 +88,12 @@ class _Seen(NamedTuple):
         windows = zip(self.fields, kernel_size, stride, padding, dilation, strict=True)
         return _Seen(tuple(field.after(*window) for field, *window in windows), tuple(extent))
 
+    def sliced(self, kept: Sequence[range]) -> "_Seen":
+        """Some of the positions: as windows of one pixel with a stride."""
+        one, extent = (1,) * len(kept), [len(positions) for positions in kept]
+        firsts, steps = [-p.start for p in kept], [p.step for p in kept]
+        return self.after(one, steps, firsts, one, extent)
+
     def from_the_middle(self) -> tuple[tuple[int, int], ...]:
         """First and last pixel, for each side, that the output in the middle sees."""
         firsts = [f.start + n // 2 * f.jump for f, n in zip(self.fields, self.extent, strict=True)]
@@ -224,6 +230,11 @@ class _Tracer(TorchFunctionMode):
             return seen.after(*window, output.shape[2:])
         if name.startswith("adaptive"):
             return seen.pooled_to(output.shape[2:])
+        if name == "getitem":
+            kept = _slices(args[1], tracked[0].shape)
+            if kept is None or len(kept) - 2 != len(seen.fields):
+                return seen
+            return seen.sliced(kept[2:])
         if name in _PRODUCTS:
             if len(tracked) > 1:
                 return None
@@ -235,6 +246,18 @@ class _Tracer(TorchFunctionMode):
             dims = (dims,) if isinstance(dims, int) else dims
             return seen.pooled_over([dim % tracked[0].dim() - 2 for dim in dims])
         return seen
+
+
+def _slices(index, shape: Sequence[int]) -> list[range] | None:
+    """Return the positions that are kept along each dimension; None where it is no plain slice."""
+    index = list(index) if isinstance(index, tuple) else [index]
+    if not any(one is Ellipsis for one in index):
+        index.append(Ellipsis)
+    at = next(i for i, one in enumerate(index) if one is Ellipsis)
+    index[at : at + 1] = [slice(None)] * (len(shape) - len(index) + 1)
+    if not all(isinstance(one, slice) for one in index):
+        return None
+    return [range(n)[one] for one, n in zip(index, shape, strict=True)]
 
 
 def _window(arguments: dict) -> list[tuple[int, ...]]:

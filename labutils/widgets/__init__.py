@@ -7,6 +7,7 @@
 ``convolution``      every window on the grid, the output size, what is left over
 ``receptive_fields`` a stack of layers -> what one output sees, and what that costs
 ``inception``        six widths -> weights, work and channels, beside the naive module
+``gradients``        depth, shortcuts, BatchNorm -> the gradient's norm at every block
 ``network_walk``     any network layer by layer -> volume, parameters, work, receptive field
 ``feature_maps``     image, layer, channel -> what a trained network answers
 ``mistakes``         what a network got wrong, the surest first, with all its probabilities
@@ -22,6 +23,7 @@ is a ``with`` block around ``training.fit``. A new explorer is one file here: a 
 from .convolutions import convolution, receptive_fields
 from .distributions import cross_entropy, softmax
 from .explorer import Explorer, View
+from .gradients import gradients
 from .live import live_training
 from .maps import feature_maps
 from .modules import inception

@@ -28,6 +28,10 @@ images = torch.rand(100, 32, 32, 3, generator=generator)
 probabilities = torch.randn(100, 10, generator=generator).softmax(dim=1)
 widgets.mistakes(images, [0] * 100, probabilities, list("abcdefghij"))"""
 
+GRADIENTS = """import torch
+generator = torch.Generator().manual_seed(0)
+widgets.gradients(torch.randn(16, 3, 16, 16, generator=generator), torch.arange(16) % 10)"""
+
 
 class Row(NamedTuple):
     """An explorer: its cell, and the slider to move, whose every step changes the picture."""
@@ -44,6 +48,7 @@ EXPLORERS = {
     "feature maps": Row(MAPS, "image"),
     "mistakes": Row(MISTAKES, "mistake"),
     "all-reduce": Row("widgets.all_reduce()", "processes"),
+    "gradients": Row(GRADIENTS, "depth"),
     "inception": Row("widgets.inception()", "reduction before 5×5"),
     "receptive field": Row("widgets.receptive_fields((7, 5, 7, 7), (1, 2, 1, 1))", "kernel 2"),
 }

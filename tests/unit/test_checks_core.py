@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from labutils.checks.frame.ask import Wrong, ask, close, expect_number, expect_tensor
 from labutils.checks.frame.exercise import Check, Exercise, Result
 from labutils.checks.frame.timelimit import TimeIsUp, time_limit
-from labutils.checks.judges.values import Values, table
+from labutils.checks.judges.values import Values, compare, table
 from tests.misconceptions.hints import hints_of
 from tests.misconceptions.mutants import Text
 from tests.misconceptions.test_bank import WRONG
@@ -111,6 +111,15 @@ ODD = {
     "return 2 * y": "a typo",
 }
 HOGS = [body for body in ODD if "10**8" in body]
+
+
+def test_long_results_are_shown_where_they_differ():
+    right = torch.arange(40.0)
+    wrong = torch.where(right == 30, 7, right)
+    with pytest.raises(Wrong) as caught:
+        compare(wrong, right, "f(x)", "")
+    text = "f(x) gave [..., 7, 31, 32, 33, 34, 35, 36, 37, 38, 39]; expected [..., 30, 31, 32, 33, "
+    assert caught.value.message == f"{text}34, 35, 36, 37, 38, 39]."
 
 
 @pytest.mark.parametrize("body, hint", ODD.items(), ids=ascii)

@@ -1,6 +1,8 @@
 """Networks are judged by what they compute, and come back as they were."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -39,6 +41,46 @@ class Branches(nn.Module):
         else:
             one, three = self.one(x), self.three(x)
         return one + three if self.added else torch.cat([one, three], self.dim)
+
+
+class Normed(nn.Module):
+    """Two convolutions with BatchNorms, the second one's beside a way past, and a linear layer."""
+
+    def __init__(self, bias=False, momentum=0.1):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(3, 4, 3, padding=1, bias=bias), nn.BatchNorm2d(4)
+        self.conv2 = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(4, momentum=momentum)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.conv1(x)))
+        return self.fc((x + self.norm2(self.conv2(x))).mean((2, 3)))
+
+
+def normed(norm1, **options):
+    """The same with another first part."""
+
+    class Changed(Normed):
+        def forward(self, x):
+            x = norm1(self, x)
+            return self.fc((x + self.norm2(self.conv2(x))).mean((2, 3)))
+
+    return lambda: Changed(**options)
+
+
+def by_function(self, x, training=None):
+    norm, training = self.norm1, self.training if training is None else training
+    statistics = (norm.running_mean, norm.running_var)
+    x = F.batch_norm(self.conv1(x), *statistics, norm.weight, norm.bias, training)
+    return x.relu_()
+
+
+def with_statistics_in_evaluation_only(self, x):
+    norm = self.norm1
+    if self.training:
+        return F.batch_norm(self.conv1(x), None, None, norm.weight, norm.bias, True).relu()
+    return by_function(self, x)
 
 
 IMAGES = torch.randn(4, 3, 6, 4, generator=torch.Generator().manual_seed(0))
@@ -87,6 +129,67 @@ def test_branches_run_in_any_order_and_are_told_apart():
     assert result.hint == HINTS["stride"]
     swapped = toy.run(lambda: Branched(lambda s, x: torch.cat([s.three(x), s.one(x)], 1)))
     assert not swapped.passed and swapped.hint == HINTS["other"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Normed,
+        normed(by_function),
+        lambda: nn.init.zeros_((model := Normed()).norm2.weight) is None or model,
+    ],
+)
+@pytest.mark.parametrize("branches", [True, False])
+def test_a_batch_norm_passes_in_both_modes(answer, branches):
+    result = exercise(Normed, branches=branches).run(answer)
+    assert result.passed, result
+
+
+@pytest.mark.parametrize(
+    "answer, key",
+    [
+        (normed(lambda s, x: by_function(s, x, False)), "modes"),
+        (normed(lambda s, x: by_function(s, x, True)), "mixed"),
+        (normed(lambda s, x: s.norm1(s.conv1(x).relu_())), "norm places"),
+        (
+            normed(lambda s, x: s.norm1(s.conv1(s.norm1(x[:, [0, 1, 2, 0]])[:, :3])).relu()),
+            "batch norm",
+        ),
+        (normed(with_statistics_in_evaluation_only), "running"),
+        (normed(lambda s, x: F.dropout(by_function(s, x), 0.5, s.training)), "dropout"),
+        (normed(lambda s, x: F.relu(s.norm2(s.conv1(x)))), "unused"),
+    ],
+)
+def test_what_is_wrong_with_a_batch_norm_is_named(answer, key):
+    assert exercise(Normed).run(answer).hint == HINTS[key]
+
+
+def test_a_network_with_batch_norm_comes_back_as_it_was():
+    model = Normed().train()
+    before = copy.deepcopy(model.state_dict())
+    assert judge(lambda: model, exercise(Normed)) is None
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_arguments_are_handed_over_by_name_too():
+    def build(width, *, bias=False):
+        return nn.Sequential(nn.Flatten(), nn.Linear(72, width), nn.Linear(width, 5, bias=bias))
+
+    toy = exercise(build, calls=((3, {"bias": True}), (4,)))
+    assert toy.run(build).passed
+    result = toy.run(lambda width, bias=False: build(width))
+    assert result.message.startswith("Toy(3, bias=True) has 23")
+
+
+def test_a_right_network_is_examined_further():
+    toy = exercise()
+
+    @toy.then
+    def refuse(answer):
+        raise Wrong("never", "hint")
+
+    assert toy.run(Oracle).hint == "hint" and toy.run(lambda: None).hint != "hint"
 
 
 class Matrices(Oracle):
@@ -260,6 +363,9 @@ WRONG = {
     "too many": changed(fc2=nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 5))),
     "too few": changed(lambda s, x: s.fc1(pooled(s, x).flatten(1)), fc1=nn.Linear(24, 5)),
     "bias": changed(conv=nn.Conv2d(3, 4, 3, padding=1, bias=False)),
+    "needless bias": (lambda: Normed(bias=True), exercise(Normed)),
+    "norm places": (normed(lambda s, x: s.norm1(s.conv1(x).relu())), exercise(Normed)),
+    "running": (lambda: Normed(momentum=0.01), exercise(Normed)),
     "unused": changed(spare=nn.Linear(6, 5)),
     "shared": (one_layer_twice, exercise(two_layers)),
     "unregistered": changed(
@@ -376,3 +482,20 @@ def test_a_recording_tells_layers_and_steps_in_order_of_execution():
         [],
     ]
     assert run.layers[1].picture == (4, 3, 2)
+
+
+NO_IMPORTS_LATE = """
+import sys
+from labutils.checks import EXERCISES
+exercise, before = EXERCISES["ResidualBlock"], []
+examine = exercise.examine
+exercise.examine = lambda answer: before.append(len(sys.modules)) or examine(answer)
+assert exercise.run(exercise.oracle).passed
+print(len(sys.modules) - before[0])
+"""
+
+
+def test_torch_loads_its_compiler_before_the_clock_starts():
+    command = [sys.executable, "-c", NO_IMPORTS_LATE]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert int(answer.stdout) < 20, "hundreds of modules are loaded while an answer is judged"

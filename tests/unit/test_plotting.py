@@ -271,6 +271,10 @@ EXAMPLES = {
         lambda: plotting.pipeline_steps(),
         ["6 steps: 1. Dataset (images and labels), 2. ", "Steps 2 to 5 repeat for every batch"],
     ),
+    "residual_block": (
+        lambda: plotting.residual_block(),
+        ["conv 3×3, BatchNorm, ReLU, conv 3×3 and BatchNorm", "is added before the last ReLU"],
+    ),
     "convolution_example": (
         lambda: plotting.convolution_example(
             [[0, 0, 1, 1, 1]] * 5, [[-1, 0, 1]] * 3, position=(0, 1), title="A filter for edges"
@@ -295,7 +299,7 @@ EXAMPLES = {
 
 
 # What explorers draw, too.
-AS_SVG = {"convolution_window", "receptive_field_stack", "network_volumes"}
+AS_SVG = {"convolution_window", "receptive_field_stack", "network_volumes", "residual_block"}
 
 
 def width_of(output) -> int:

@@ -177,6 +177,7 @@ def test_the_cost_of_branches_and_additions(name, options, parameters, gigamacs)
 # The windows that see most in each module or block. (torchvision's GoogLeNet has 3x3 for 5x5.)
 GOOGLENET = [(7, 2), (3, 2), 1, 3, (3, 2), 3, 3, (3, 2), 3, 3, 3, 3, 3, (2, 2), 3, 3]
 RESNET18 = [(7, 2), (3, 2), *[3] * 4, *[(3, 2), 3, 3, 3] * 3]
+RESNET34 = [(7, 2), (3, 2), *[3] * 6, (3, 2), *[3] * 7, (3, 2), *[3] * 11, (3, 2), *[3] * 5]
 RESNET50 = [(7, 2), (3, 2), *[3] * 3, (3, 2), *[3] * 3, (3, 2), *[3] * 5, (3, 2), *[3] * 2]
 
 
@@ -185,6 +186,7 @@ RESNET50 = [(7, 2), (3, 2), *[3] * 3, (3, 2), *[3] * 3, (3, 2), *[3] * 5, (3, 2)
     [
         ("googlenet", "inception5b.cat", GOOGLENET),
         ("resnet18", "layer4.1.add", RESNET18),
+        ("resnet34", "layer4.2.add", RESNET34),
         ("resnet50", "layer4.2.add", RESNET50),
     ],
 )
@@ -234,6 +236,46 @@ def test_receptive_field_of_branches_is_the_support_of_the_gradient():
     rows, columns = grad[0, 0].nonzero(as_tuple=True)
     side = max(rows.max() - rows.min(), columns.max() - columns.min()).item() + 1
     assert trace(model, (1, 60, 60)).rows[-1].receptive_field == side
+
+
+class SlicedShortcut(nn.Module):
+    """Blocks of a convolution with stride 2 and every second pixel, added; then one more window."""
+
+    def __init__(self, start=0):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(1, 1, 3, stride=2, padding=1) for _ in range(3))
+        self.last = nn.Conv2d(1, 1, (1, 3))
+        self.start = start
+
+    def forward(self, x):
+        for i, conv in enumerate(self.convs):
+            sliced = x[..., self.start :: 2, ::2] if i else x[:, :, self.start :: 2, ::2]
+            x = conv(x) + sliced
+        return self.last(x[:1])
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_shortcut_by_slices_has_the_stride_of_the_convolution(start):
+    model = SlicedShortcut(start)
+    for weight in model.parameters():
+        nn.init.uniform_(weight, 0.5, 1.0)
+    image = torch.ones(1, 1, 64, 64, requires_grad=True)
+    output = model(image)
+    row, column = output.shape[2] // 2, output.shape[3] // 2
+    (grad,) = torch.autograd.grad(output[0, 0, row, column], image)
+    seen = [(side.min().item(), side.max().item()) for side in grad[0, 0].nonzero().T]
+    last = trace(model, (1, 64, 64)).rows[-1]
+    assert last.pixels == tuple(seen)
+    assert last.receptive_field == max(b - a + 1 for a, b in seen)
+
+
+def test_a_slice_that_is_no_map_leaves_the_field_as_it_is():
+    class Picked(nn.Module):
+        def forward(self, x):
+            x = F.max_pool2d(x, 2)
+            return x[:, 0].flatten(1)[:, ::2]
+
+    assert trace(Picked(), (3, 8, 8)).rows[-1].receptive_field == 2
 
 
 class Functional(nn.Module):

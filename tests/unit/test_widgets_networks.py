@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from labutils import shapes, widgets
+from labutils.plotting import words
 from labutils.training import models
 
 from .test_widgets_numbers import moved
@@ -171,6 +172,60 @@ def test_the_widest_module_and_the_narrowest_are_drawn():
     for width in (512, 1):
         moved(explorer, **dict.fromkeys(explorer.controls, width))
     assert "yours: 4 (1×1 1, 3×3 1, 5×5 1 and pool 1)" in explorer.screen.alt
+
+
+# --- gradients ------------------------------------------------------------------------------------
+
+
+def hooked_norms(model, images, labels) -> list[float]:
+    """The same norms by hooks and PyTorch's backward, weights and all."""
+    inputs = []
+    for layer in model:
+        if isinstance(layer, models.ResidualBlock):
+            layer.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    loss = nn.functional.cross_entropy(model(images), labels)
+    return [gradient.norm().item() for gradient in torch.autograd.grad(loss, inputs)]
+
+
+BATCH = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(8)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("shortcuts", [True, False])
+def test_the_gradients_are_those_of_the_network(shortcuts, batch_norm):
+    torch.manual_seed(0)
+    model = models.kaiming_init(models.cifar_resnet(14, shortcuts, batch_norm))
+    expected = hooked_norms(model, *BATCH)
+    state = torch.get_rng_state()
+    explorer = widgets.gradients(*BATCH)
+    moved(explorer, depth=14, shortcuts=shortcuts, batch_norm=batch_norm)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert BATCH[0].requires_grad is False
+    listed = explorer.screen.alt.rpartition("to the last: ")[2].rstrip(".")
+    assert listed == words.listing(map(words.number, expected))
+    assert (
+        f"last of 6 blocks the gradient's norm is {words.number(expected[-1])}"
+        in explorer.screen.text
+    )
+
+
+def test_zero_gamma_lets_the_gradient_through_or_nothing_at_all():
+    explorer = moved(widgets.gradients(*BATCH), depth=20, shortcuts=True, zero_gamma=True)
+    listed = explorer.screen.alt.rpartition("to the last: ")[2].rstrip(".").replace(" and ", ", ")
+    norms = listed.split(", ")
+    assert len(norms) == 7 and len(set(norms)) == 1  # nothing changes it
+    assert "just as large" in explorer.screen.text
+    moved(explorer, shortcuts=False)
+    assert "The gradient is zero" in explorer.screen.text
+    moved(explorer, batch_norm=False)  # there is no γ, and no choice of one
+    assert "γ" not in explorer.screen.text and "smaller" in explorer.screen.text
+    assert explorer.controls["zero_gamma"].layout.display == "none"
+
+
+def test_the_deepest_networks_are_drawn():
+    explorer = moved(widgets.gradients(*BATCH), depth=56, batch_norm=False)
+    for shortcuts in (True, False):
+        assert "56 layers" in moved(explorer, shortcuts=shortcuts).screen.text
 
 
 # --- feature maps --------------------------------------------------------------------------------

@@ -83,8 +83,8 @@ def ask(answer: Callable, *args, frozen: bool = True, called: str = "", hint: st
     if frozen and not _same(before, (args, kwargs)):
         raise Wrong(
             f"{name} changed what it was given.",
-            "An in-place operation (+=, -=, x[...] = ..., .add_(), .sort(), .pop()) works on the "
-            "caller's own data. Make a new tensor or list instead.",
+            "An in-place operation (+=, x[...] = ..., .add_(), inplace=True, .sort()) works on "
+            "the caller's own data. Make a new tensor or list instead.",
         )
     return result
 

@@ -6,9 +6,10 @@
 The student's network gets fresh weights that make every layer matter, is run once and recorded
 (:mod:`labutils.checks.judges.recorder`); the weights it computed with are laid into the oracle,
 layer by layer in order of execution (by their shapes, where branches may run in any order), and
-both must give the same outputs. Names, order of definition, and modules against functions make no
-difference. Only where the outputs differ are the two recordings walked side by side
-(:mod:`labutils.checks.judges.differences`), to name the first thing that is not as it should be.
+both must give the same outputs; where there are BatchNorms, in both modes. Names, order of
+definition, and modules against functions make no difference. Only where the outputs differ are the
+two recordings walked side by side (:mod:`labutils.checks.judges.differences`), to name the first
+thing that is not as it should be.
 """
 
 import contextlib
@@ -25,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labutils.checks.frame.ask import Wrong, ask, describe, expect_tensor, show
-from labutils.checks.frame.exercise import Exercise
+from labutils.checks.frame.exercise import Exercise, Result
 from labutils.checks.judges.differences import branch_difference, first_difference, same
-from labutils.checks.judges.recorder import Layer, Recording, record
+from labutils.checks.judges.recorder import Layer, Norm, Recording, record
 from labutils.checks.judges.values import Mistake
 
 # What each kind of difference most likely means; an exercise may say it in its own words.
@@ -82,6 +83,12 @@ HINTS = {
     "too many": "Count the layers with weights in your forward, and compare with the exercise.",
     "too few": "A layer is missing, or is defined and never called in forward.",
     "bias": "Convolutions and linear layers come with a bias here, which is PyTorch's default.",
+    "needless bias": "A BatchNorm takes the mean away, and with it the bias before it: such a bias "
+    "is void, and the convolution is made with bias=False.",
+    "norm places": "A BatchNorm takes what a convolution gives, before anything else is done with "
+    "it: convolution, BatchNorm, ReLU.",
+    "running": "In training a BatchNorm moves its running statistics a tenth of the way to the "
+    "batch's, its momentum of 0.1; nn.BatchNorm2d does that by itself.",
     "unused": "A layer that is defined in __init__ and not used in forward has weights "
     "that never learn: remove it, or call it.",
     "shared": "One layer is called several times, so that its weights are shared. "
@@ -137,12 +144,13 @@ class Network(Exercise):
         oracle: builds the right network, its layers defined in order of execution; to judge by it,
             it gets no memory for weights of its own.
         shape: of the random images to try it on, a batch of at least two.
-        calls: the arguments to build a network with, for each one to judge.
+        calls: the arguments to build a network with, for each one to judge; a dictionary at the
+            end holds those to be given by name.
         scale: the standard deviation of the images.
         num_classes: another number of classes, to be given by position and by name.
         dropout: where it belongs.
         branches: the network has branches, which may run in any order: weights find their place by
-            shape, which has to differ from layer to layer.
+            shape, which has to differ between layers of different branches.
         kind: the class of module that is asked for.
         hints: replaces entries of :data:`HINTS`.
     """
@@ -160,23 +168,40 @@ class Network(Exercise):
         self.hints = HINTS | dict(hints or {})
         self.variants: list[tuple[str, Callable]] = []
         self.mistakes: list[Mistake] = []
+        self.plans: dict[str, Recording] = {}  # what the oracle does, by the call that builds it
+        self._more: list[Callable[[Callable], None]] = []
 
     def also(self, word: str, *builds: Callable[..., nn.Module]) -> None:
         """Let these other networks pass too, with a word to say; empty: none."""
         self.variants += [(word, build) for build in builds]
+
+    def then(self, judge: Callable[[Callable], None]) -> Callable:
+        """Examine a right answer further: ``judge(answer)`` raises ``Wrong``."""
+        self._more.append(judge)
+        return judge
+
+    def run(self, answer) -> Result:
+        _load_late_imports()
+        return super().run(answer)
 
     def wrong(self, key: str, message: str) -> Wrong:
         return Wrong(message, self.hints.get(key, self.hints["other"]))
 
     def _examine(self, answer) -> str | None:
         images = self.scale * torch.randn(self.shape)
-        words = [self.judge(answer, images, *args) for args in self.calls]
+        words = []
+        for call in self.calls:
+            by_name = call[-1] if call and isinstance(call[-1], dict) else {}
+            args = call[:-1] if by_name else call
+            words.append(self.judge(answer, images, *args, **by_name))
         if self.num_classes:
             self._expect_num_classes(answer, images)
+        for judge in self._more:
+            judge(answer)
         return next(filter(None, words), None)
 
-    def judge(self, answer: Callable, images: Tensor, *args) -> str | None:
-        """Demand that ``answer(*args)`` computes what ``oracle(*args)`` does.
+    def judge(self, answer: Callable, images: Tensor, *args, **kwargs) -> str | None:
+        """Demand that ``answer(*args, **kwargs)`` computes what the oracle does.
 
         Returns:
             None, or the word of the variant that was met.
@@ -184,9 +209,14 @@ class Network(Exercise):
         Raises:
             Wrong: with the first difference found. NotDone: the stub's own NotImplementedError.
         """
-        model = self._build(answer, *args)
+        model = self._build(answer, *args, hint=self.hints.get("build", ""), **kwargs)
         with _lent(model):
-            return _Trial(self, model, images, args).judge()
+            return _Trial(self, model, images, args, kwargs).judge()
+
+    def call(self, args: tuple, kwargs: dict) -> str:
+        """The call that builds a network, as a reader would write it."""
+        given = [*map(str, args), *(f"{name}={value}" for name, value in kwargs.items())]
+        return f"{self.name}({', '.join(given)})"
 
     def _build(self, answer: Callable, *args, hint: str = "", **kwargs) -> nn.Module:
         if isinstance(answer, nn.Module):
@@ -196,7 +226,7 @@ class Network(Exercise):
         if isinstance(model, self.kind) and not is_list:
             return model
         key = "return" if model is None else "list" if is_list else "module"
-        call, expected = f"{self.name}({', '.join(map(str, args))})", self.kind.__name__
+        call, expected = self.call(args, kwargs), self.kind.__name__
         raise self.wrong(key, f"{call} gave {describe(model)}; expected a module (nn.{expected}).")
 
     def _expect_num_classes(self, answer: Callable, images: Tensor) -> None:
@@ -213,6 +243,12 @@ class Network(Exercise):
             if seen != (len(images), number):
                 text = f"{self.name}(num_classes={number}) gives logits of shape {seen}"
                 raise Wrong(f"{text}; expected {(len(images), number)}.", hint)
+
+
+@functools.cache
+def _load_late_imports() -> None:
+    """Have torch load what a plan needs (its compiler) before any clock starts: seconds of work."""
+    F.relu(torch.empty(1, device="meta"))
 
 
 # --- the student's network, on loan ---------------------------------------------------------
@@ -245,6 +281,11 @@ def _refill(model: nn.Module) -> None:
         fan_in = parameter.numel() / max(parameter.shape[0], 1) if parameter.dim() > 1 else 0
         bound = (6 / fan_in) ** 0.5 if fan_in else 0.2
         parameter.data = new.uniform_(-bound, bound)
+    for norm in model.modules():  # running statistics too; those of a model on loan are copies
+        if isinstance(norm, nn.BatchNorm2d):
+            for tensor, middle in ((norm.weight, 1), (norm.running_mean, 0), (norm.running_var, 1)):
+                if tensor is not None:
+                    tensor.data.uniform_(middle - 0.5, middle + 0.5)
 
 
 # --- the oracle -----------------------------------------------------------------------------
@@ -261,22 +302,39 @@ def _load(
     """A network computing with the weights of ``layers``; None where they do not fit.
 
     They are in the order of the network's own, or in any, where their shapes tell them apart.
+    A BatchNorm of the network belongs to the layer that is defined before it.
     """
     network = _on_meta(build)
-    own = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    own, norms = [], {}
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            own.append(module)
+        elif isinstance(module, nn.BatchNorm2d):
+            norms[own[-1]] = module
     if len(own) != len(layers):
         return None
     if any_order:
-        own, layers = (sorted(some, key=lambda one: _sizes(one.weight)) for some in (own, layers))
+        own, layers = _by_size(own), _by_size(layers)
     for module, layer in zip(own, layers, strict=True):
-        if _sizes(module.weight) != _sizes(layer.weight):
+        if _sizes(module.weight) != _sizes(layer.weight) or (module in norms) != bool(layer.norm):
             return None
         # A missing bias is zero: it shows in the number of parameters.
         bias = torch.zeros(len(layer.weight)) if layer.bias is None else layer.bias
         weight = layer.weight.reshape(module.weight.shape)
         module.weight = nn.Parameter(weight, requires_grad=False)
         module.bias = nn.Parameter(bias, requires_grad=False)
+        if layer.norm:
+            weight, bias, mean, var = layer.norm
+            norm = norms[module]
+            norm.weight = nn.Parameter(weight, requires_grad=False)
+            norm.bias = nn.Parameter(bias, requires_grad=False)
+            norm.running_mean, norm.running_var = mean.clone(), var.clone()
     return network
+
+
+def _by_size(layers: list) -> list:
+    """Layers or modules sorted by the shapes of their weights; equal ones stay in their order."""
+    return sorted(layers, key=lambda one: _sizes(one.weight))
 
 
 def _sizes(weight: Tensor) -> tuple[int, int]:
@@ -317,12 +375,23 @@ class _Trial:
         run: what the student's network does in evaluation mode, with fresh weights.
     """
 
-    def __init__(self, exercise: Network, model: nn.Module, images: Tensor, args: tuple):
-        self.exercise, self.model, self.images, self.args = exercise, model, images, args
+    def __init__(
+        self, exercise: Network, model: nn.Module, images: Tensor, args: tuple, kwargs: dict
+    ):  # fmt: skip
+        self.exercise, self.model, self.images = exercise, model, images
+        self.args, self.kwargs = args, kwargs
         self.name, self.hints, self.wrong = exercise.name, exercise.hints, exercise.wrong
-        self.plan = record(_on_meta(functools.partial(exercise.oracle, *args)), images.to("meta"))
-        if self.plan.error:
-            raise self.plan.error
+        if args or kwargs:
+            self.name = exercise.call(args, kwargs)
+        if self.name not in exercise.plans:
+            plan = record(_on_meta(self._given(exercise.oracle)), images.to("meta"))
+            if plan.error:
+                raise plan.error
+            exercise.plans[self.name] = plan
+        self.plan = exercise.plans[self.name]
+
+    def _given(self, build: Callable) -> Callable[[], nn.Module]:
+        return functools.partial(build, *self.args, **self.kwargs)
 
     def judge(self) -> str | None:
         self.model.eval()
@@ -366,9 +435,11 @@ class _Trial:
         text = str(run.error)
         if self.exercise.branches and "must match" in text:
             difference = branch_difference(run, self.plan)
+            if difference:
+                return difference.key
             if "non-singleton dimension" in text:
                 return "add"
-            return difference.key if difference else _JOINS.get(text.split(". ")[0][-1], "join")
+            return _JOINS.get(text.split(". ")[0][-1], "join")
         channels = "to have" in text and "channels" in text
         sizes = (
             "shapes cannot be multiplied",
@@ -428,6 +499,7 @@ class _Trial:
             return None  # weights that cannot be mapped: shapes, number and behaviour decide
         self._expect_no_difference(ideal or self.plan)
         if ideal is None:
+            self._expect_norms()
             return None
         self._each_image_alone()
         seen, expected = (show(run.output[0]) for run in (self.run, ideal))
@@ -435,18 +507,23 @@ class _Trial:
         raise self.wrong("other", text)
 
     def _run_with_its_weights(self, build: Callable) -> Recording | None:
-        """Another network's run with the student's weights; a flatten in any order is followed."""
-        build = functools.partial(build, *self.args)
-        if self.exercise.branches:  # a layer that two branches share counts once
-            layers = {layer.weight.data_ptr(): layer for layer in self.run.layers}
-            loaded = _load(build, [*layers.values()], any_order=True)
-            return loaded and record(loaded, self.images)
-        loaded = _load(build, self.run.layers)
-        if loaded is None:
+        """Another network's run with the student's weights; a flatten in any order is followed.
+
+        None where they do not fit, or where that network fails with them.
+        """
+        loaded = self._loaded(build, self.run.layers)
+        ideal = record(loaded, self.images) if loaded else None
+        if ideal is None or ideal.error:
             return None
-        ideal = record(loaded, self.images)
+        if self.exercise.branches:
+            return ideal
         layers = _reordered(self.run.layers, ideal.layers)
-        return record(_load(build, layers), self.images) if layers else ideal
+        return record(self._loaded(build, layers), self.images) if layers else ideal
+
+    def _loaded(self, build: Callable, layers: list[Layer]) -> nn.Module | None:
+        if self.exercise.branches:  # a layer that two branches share counts once
+            layers = [*{layer.weight.data_ptr(): layer for layer in layers}.values()]
+        return _load(self._given(build), layers, any_order=self.exercise.branches)
 
     def _agrees_with(self, other: Recording | None) -> bool:
         return other is not None and same(self.run.output, other.output)
@@ -462,7 +539,16 @@ class _Trial:
             and not self._unused()
             and sum(layer.weight.numel() for layer in self.run.layers) <= self._count()
             and kinds == expected
+            and not _norms(self.plan)
         )
+
+    def _expect_norms(self) -> None:
+        """Every convolution that has a BatchNorm in the plan hands its output to one."""
+        found, expected = len(_norms(self.run)), len(_norms(self.plan))
+        if found != expected:
+            text = f"{found} of the {len(self.run.layers)} layers of {self.name} are followed "
+            text += "at once by a BatchNorm (with weight, bias and running statistics)"
+            raise self.wrong("norm places", f"{text}; expected {expected}.")
 
     def _expect_logits(self) -> None:
         """No softmax or log-softmax at the end, however it is written."""
@@ -484,6 +570,7 @@ class _Trial:
 
     def _expected_count(self) -> int:
         tensors = [t for layer in self.plan.layers for t in (layer.weight, layer.bias)]
+        tensors += [t for norm in _norms(self.plan) for t in (norm.weight, norm.bias)]
         return sum(t.numel() for t in tensors if t is not None)
 
     def _unused(self) -> list[str]:
@@ -496,11 +583,15 @@ class _Trial:
             more = f"{abs(count - expected):,} {'more' if count > expected else 'fewer'}"
             text += f"; expected {expected:,}: {more}"
         layers = zip(self.plan.labels(), self.run.layers, self.plan.layers, strict=False)
-        bare = [
-            label for label, own, ideal in layers if own.bias is None and ideal.bias is not None
+        biases = [
+            (label, own.bias is not None, ideal.bias is not None) for label, own, ideal in layers
         ]
+        bare = [label for label, own, ideal in biases if ideal and not own]
+        needless = [label for label, own, ideal in biases if own and not ideal]
         if bare and count < expected:
             raise self.wrong("bias", f"{text}. No bias: {', '.join(bare)}.")
+        if needless and count > expected:
+            raise self.wrong("needless bias", f"{text}. With a bias: {', '.join(needless)}.")
         if unused:
             raise self.wrong("unused", f"{text}. Never used in forward: {', '.join(unused[:4])}.")
         if count != expected:
@@ -513,7 +604,7 @@ class _Trial:
         single = self._ask(self.images[:1], hint)
         expect_tensor(single, expected, None, f"{self.name}'s output for a single image", hint)
         if not same(single.detach(), self.run.output[:1]):
-            text = f"{self.name} gives an image other logits when it comes alone than in a batch."
+            text = f"{self.name} gives an image another result when it comes alone than in a batch."
             raise self.wrong("mixed", text)
 
     def _training_mode(self) -> None:
@@ -523,6 +614,9 @@ class _Trial:
         if lively.error:
             text = f"{type(lively.error).__name__}: {lively.error}"
             raise self.wrong("modes", f"{self.name} in training mode raised {text}")
+        if _norms(self.plan):
+            self._same_in_training(lively)
+            return
         if any(step.name == "batch norm" for gap in lively.gaps for step in gap):
             raise self.wrong("batch norm", f"{self.name} has a batch norm.")
         wanted, found = self.exercise.dropout, _dropouts(self.run, lively)
@@ -534,6 +628,26 @@ class _Trial:
             raise self.wrong("no dropout", f"In training mode {self.name} drops {text}")
         elif not same(lively.output, self.run.output):
             raise self.wrong("modes", f"{self.name} computes something else in training mode.")
+
+    def _same_in_training(self, lively: Recording) -> None:
+        """With BatchNorms: the oracle's outputs, and its running statistics afterwards."""
+        loaded = self._loaded(self.exercise.oracle, self.run.layers)
+        ideal = record(loaded.train(), self.images)
+        if not same(lively.output, ideal.output):
+            drops = any(step.name == "dropout" for gap in lively.gaps for step in gap)
+            seen, expected = (show(run.output[0]) for run in (lively, ideal))
+            text = f"In training mode {self.name} gives {seen} for an image; expected {expected}."
+            raise self.wrong("dropout" if drops else "modes", text)
+        found, expected = (_norms(run, by_size=True) for run in (lively, ideal))
+        if len(found) != len(expected):
+            text = f"{len(found)} BatchNorms of {self.name} update running statistics"
+            raise self.wrong("running", f"In training mode {text}; expected {len(expected)}.")
+        for own, right in zip(found, expected, strict=True):
+            for name in ("mean", "var"):
+                seen, wanted = getattr(own, name), getattr(right, name)
+                if not same(seen, wanted):
+                    text = f"After a batch in training mode a running {name} of {self.name} is "
+                    raise self.wrong("running", f"{text}{show(seen)}; expected {show(wanted)}.")
 
     def _layers(self, numbers) -> str:
         labels = max(self.plan.labels(), self.run.labels(), key=len)
@@ -585,6 +699,11 @@ class _Trial:
         if cut:
             text = f"No gradient of {self.name}'s output reaches {', '.join(cut[:4])}."
             raise self.wrong("gradient", text)
+
+
+def _norms(run: Recording, by_size: bool = False) -> list[Norm]:
+    layers = _by_size(run.layers) if by_size else run.layers
+    return [layer.norm for layer in layers if layer.norm]
 
 
 # --- dropout --------------------------------------------------------------------------------

@@ -26,6 +26,15 @@ class Step(NamedTuple):
         return f"{self.name} {self.detail}".strip()
 
 
+class Norm(NamedTuple):
+    """A BatchNorm: its parameters, and its running statistics after the run; (C,) each."""
+
+    weight: Tensor
+    bias: Tensor
+    mean: Tensor
+    var: Tensor
+
+
 @dataclass
 class Layer:
     """A convolution or linear layer as it was computed.
@@ -37,6 +46,7 @@ class Layer:
         settings: stride, padding, dilation and groups of a convolution.
         input, output: what went in and came out.
         picture: (C, H, W) of the feature maps that were last seen before it.
+        norm: the BatchNorm that takes its output as it is; None where none does.
     """
 
     kind: str
@@ -46,6 +56,7 @@ class Layer:
     input: Tensor
     output: Tensor
     picture: tuple[int, ...]
+    norm: Norm | None = None
 
 
 @dataclass
@@ -103,6 +114,7 @@ class _Recorder(TorchDispatchMode):
         self._weights = {_storage(p): {name} for name, p in model.named_parameters()}
         self._alive = []  # a storage that were freed could come back as another tensor's
         self._picture = tuple(images.shape[1:])
+        self._sources: dict[int, Layer] = {}  # outputs of layers, as long as nothing changes them
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -114,6 +126,8 @@ class _Recorder(TorchDispatchMode):
         weights = [t for t in given if self._is_weight(t)]
         names = {name for t in weights for name in self._weights[_storage(t)]}
         operator = function.overloadpacket.__name__
+        if operator.endswith("_") and given:  # in place
+            self._sources.pop(_storage(given[0]), None)
         if weights and len(weights) == len(given):
             for tensor in made:
                 self._weights.setdefault(_storage(tensor), set()).update(names)
@@ -148,13 +162,22 @@ class _Recorder(TorchDispatchMode):
             layer.bias = next(t for t in args[:2] if self._is_weight(t)).flatten()
             layer.output = result.clone()
         else:
+            if "batch_norm" in operator:
+                self._norm(args)
             self._step(operator, args, {}, result)
+
+    def _norm(self, args: tuple) -> None:
+        layer, tensors = self._sources.get(_storage(args[0])), args[1:5]
+        if layer and all(isinstance(t, Tensor) for t in tensors):
+            weight, bias, mean, var = tensors
+            layer.norm = Norm(weight, bias, mean.clone(), var.clone())
 
     def _convolution(self, args: tuple, result: Tensor) -> None:
         data, weight, bias, stride, padding, dilation, transposed, _, groups = args
         settings = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
         kind = "transposed convolution" if transposed else "convolution"
         self._add(Layer(kind, weight, bias, settings, data.clone(), result.clone(), self._picture))
+        self._sources[_storage(result)] = self.recording.layers[-1]
 
     def _product(self, operator: str, args: tuple, result: Tensor) -> None:
         bias = args[0] if operator in ("addmm", "baddbmm", "addmv") else None
@@ -210,10 +233,6 @@ _NAMES = {
     "tanh": "tanh",
     "_softmax": "softmax",
     "_log_softmax": "log-softmax",
-    "native_batch_norm": "batch norm",
-    "_native_batch_norm_legit": "batch norm",
-    "_native_batch_norm_legit_no_training": "batch norm",
-    "cudnn_batch_norm": "batch norm",
     "native_layer_norm": "layer norm",
     "native_group_norm": "group norm",
     "avg_pool3d": "response norm",
@@ -244,6 +263,8 @@ def _steps(operator: str, args: tuple, kwargs: dict, result) -> Iterator[Step]:
     elif name == "adaptive_max_pool2d":
         if result[0].shape != args[0].shape:
             yield Step("max pool", f"to {_by(result[0].shape[2:])}")
+    elif "batch_norm" in name:  # torch has several
+        yield Step("batch norm")
     elif name in _NAMES:
         yield Step(_NAMES[name])
 

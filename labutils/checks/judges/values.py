@@ -137,7 +137,7 @@ class Values(Exercise):
     def _explain(self, answer, probe: Probe, got, expected) -> NoReturn:
         """Raise Wrong: the mistake that explains the results, else the probe's or general hint."""
         mistake = self._recognise(answer, probe, got)
-        seen = f"{probe.call} gave {_value(got)}; expected {_value(expected)}"
+        seen = f"{probe.call} gave {_both(got, expected)}"
         if mistake:
             raise Wrong(f"{seen}. What came out is {mistake.name}.", mistake.hint)
         hint = probe.hint or self.hint
@@ -197,7 +197,7 @@ def compare(
     what = f"The result of {call}"
     got = expect_tensor(got, expected.shape, None, what, shape_hint).detach()
     if not close(got, expected):
-        raise Wrong(f"{call} gave {show(got)}; expected {show(expected)}.", hint)
+        raise Wrong(f"{call} gave {_both(got, expected)}.", hint)
     expect_tensor(got, expected.shape, expected.dtype, what, dtype_hint=dtype_hint)
 
 
@@ -231,6 +231,20 @@ def _value(value) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(plain, value))})"
     return show(value) if isinstance(value, Tensor) else plain(value)
+
+
+def _both(got, expected) -> str:
+    """What came out and what was expected; of tensors too long to show, where they first differ."""
+    if not isinstance(got, Tensor) or not isinstance(expected, Tensor):
+        return f"{_value(got)}; expected {_value(expected)}"
+    if got.shape != expected.shape:
+        return f"a tensor of shape {tuple(got.shape)}; expected {tuple(expected.shape)}"
+    wrong = ~torch.isclose(got.double(), expected.double(), rtol=1e-4, atol=1e-6)
+    first = int(wrong.flatten().int().argmax()) if wrong.numel() > 12 else 0
+    if first < 6:  # to be seen at the start
+        return f"{show(got)}; expected {show(expected)}"
+    seen, right = (show(tensor.flatten()[first:]) for tensor in (got, expected))
+    return f"[..., {seen[1:]}; expected [..., {right[1:]}"
 
 
 def _short(value) -> str:
