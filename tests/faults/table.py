@@ -466,7 +466,10 @@ def stopped_by(number: int, folder: Path) -> Outcome:
     command += ["--folder", str(folder), "--checkpoints", str(folder)]
     environment = os.environ | {"LABUTILS_DATA": "sample"}
     with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, env=environment,
+            preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a background job ignores it
+        )  # fmt: skip
         wait_until((folder / "cnn_logits_smoke_0.pt").exists, 120)
         process.send_signal(number)
         began = time.monotonic()

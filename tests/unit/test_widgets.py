@@ -25,6 +25,7 @@ EXPLORERS = {name: getattr(widgets, name) for name in NAMES if name != "live_tra
     "network_walk": lambda: widgets.network_walk(models.cnn(), (3, 32, 32)),
     "feature_maps": lambda: widgets.feature_maps(nn.ReLU(), torch.eye(8).expand(2, 1, 8, 8)),
     "mistakes": lambda: widgets.mistakes(torch.zeros(2, 8, 8), [0, 1], [[0.1, 0.9]] * 2, "ab"),
+    "gradients": lambda: widgets.gradients(torch.eye(16).expand(2, 3, 16, 16), torch.arange(2)),
 }
 
 
