@@ -74,11 +74,14 @@ def table(runs: list[dict]) -> str:
         reached = _reached(runs, row)
         line = f"{row:<{width}}  "
         if reached:
-            low, high, median = min(reached), max(reached), statistics.median(reached)
+            accuracies = reached.values()
+            low, high, median = min(accuracies), max(accuracies), statistics.median(accuracies)
             line += f"{median:6.1%}  ({low:.1%} to {high:.1%}, {len(reached)} seeds)"
-            if row != EVERYTHING and base:
-                line += f"  {100 * (median - statistics.median(base)):+.1f} points"
-                if low <= max(base) and min(base) <= high:
+            gains = [reached[seed] - base[seed] for seed in reached if seed in base]
+            if row != EVERYTHING and gains:
+                gain, spread = statistics.median(gains), max(base.values()) - min(base.values())
+                line += f"  {100 * gain:+.1f} points from the same seeds"
+                if abs(gain) <= spread:
                     line += ", inside the seeds' spread"
             lines.append(line)
         if failed := sum(run["row"] == row and not run["test_accuracy"] for run in runs):
@@ -86,8 +89,9 @@ def table(runs: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def _reached(runs, row) -> list[float]:
-    return [run["test_accuracy"][0] for run in runs if run["row"] == row and run["test_accuracy"]]
+def _reached(runs, row) -> dict[int, float]:
+    """Return seed -> test accuracy."""
+    return {run["seed"]: its for run in runs if run["row"] == row for its in run["test_accuracy"]}
 
 
 def main(words=None) -> int:
