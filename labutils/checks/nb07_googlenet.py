@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from labutils import shapes
 from labutils.checks.frame.ask import Wrong, ask, expect_tensor
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Values, compare, table
+from labutils.checks.judges.values import Values, compare, gradient, table
 from labutils.training import models
 
 NOTEBOOK = "07_googlenet"
@@ -106,11 +106,7 @@ def _gradients_of_all_three(answer: Callable) -> None:
     got = expect_tensor(ask(answer, *given, hint=cut), (2, 2, 4, 5), None, "The result")
     weights = _some(2, 2, 4, 5)
     for name, tensor in zip(("x", "weight", "bias"), given, strict=True):
-        grad = None
-        if got.requires_grad:
-            (grad,) = torch.autograd.grad(
-                got, tensor, weights, retain_graph=True, allow_unused=True
-            )
+        grad = gradient(got, tensor, weights)
         if grad is None:
             text = f"No gradient flows back through one_by_one to {name}; expected one that does."
             raise Wrong(text, cut)
@@ -523,9 +519,7 @@ def _all_heads_learn(answer: Callable) -> None:
     hint = "Stay in torch from the logits to the loss: .numpy() and in-place operations fail here."
     loss = expect_tensor(ask(answer, outputs, _labels, hint=hint), (), None, "The loss")
     for name, logits in zip(("main", "first auxiliary", "second auxiliary"), outputs, strict=True):
-        grad = None
-        if loss.requires_grad:
-            (grad,) = torch.autograd.grad(loss, logits, retain_graph=True, allow_unused=True)
+        grad = gradient(loss, logits)
         if grad is None:
             raise Wrong(
                 f"The loss is right, but no gradient reaches the {name} logits.",

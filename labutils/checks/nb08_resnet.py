@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from labutils.checks.frame.ask import Wrong, ask, describe, expect_tensor
 from labutils.checks.frame.exercise import Exercise
 from labutils.checks.judges.networks import Network
-from labutils.checks.judges.values import Values, compare, table
+from labutils.checks.judges.values import Values, compare, gradient, table
 
 NOTEBOOK = "08_resnet"
 EPS = 1e-5
@@ -178,11 +178,7 @@ def _gradient_through_the_statistics(y: Callable) -> None:
     got = expect_tensor(ask(y, *given, *fixed, called="batch_norm", hint=cut), None, None, "y")
     direction = torch.arange(36.0).cos().view(3, 2, 2, 3)
     for name, tensor in zip(("x", "weight", "bias"), given, strict=True):
-        grad = None
-        if got.requires_grad:
-            (grad,) = torch.autograd.grad(
-                got, tensor, direction, retain_graph=True, allow_unused=True
-            )
+        grad = gradient(got, tensor, direction)
         if grad is None:
             raise Wrong(f"y is right, but no gradient flows back from it to {name}.", cut)
         right = _batch_norm(*given, *fixed)[0]

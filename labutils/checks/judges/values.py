@@ -201,6 +201,14 @@ def compare(
     expect_tensor(got, expected.shape, expected.dtype, what, dtype_hint=dtype_hint)
 
 
+def gradient(result: Tensor, tensor: Tensor, direction: Tensor | None = None) -> Tensor | None:
+    """The gradient of ``result``, weighted by ``direction``, by ``tensor``; None: none flows."""
+    if not result.requires_grad:
+        return None
+    (grad,) = torch.autograd.grad(result, tensor, direction, retain_graph=True, allow_unused=True)
+    return grad
+
+
 def plain(number: float) -> str:
     """All digits of a whole number (7, not 7.0), else six."""
     return str(int(number)) if float(number).is_integer() else f"{number:g}"
