@@ -63,11 +63,11 @@ def tables() -> str:
     ]
     for name, parameters in networks().items():
         size = traffic.bytes_sent(parameters, 2)
-        times = [traffic._time(8 * size / (1e9 * bandwidth)) for bandwidth in BANDWIDTHS]
-        lines.append(f"| {name} | {traffic._size(size)} | {' | '.join(times)} |")
+        times = [traffic.as_time(8 * size / (1e9 * bandwidth)) for bandwidth in BANDWIDTHS]
+        lines.append(f"| {name} | {traffic.as_size(size)} | {' | '.join(times)} |")
     lines += ["", "| all-reduce on loopback | its bytes alone | measured |", "|---|---|---|"]
     for name, predicted, took in loopback():
-        lines.append(f"| {name} | {traffic._time(predicted)} | {traffic._time(took)} |")
+        lines.append(f"| {name} | {traffic.as_time(predicted)} | {traffic.as_time(took)} |")
     return "\n".join(lines)
 
 

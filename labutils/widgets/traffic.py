@@ -52,25 +52,27 @@ def _all_reduce(network, processes, bandwidth) -> View:
         for name, parameters in NETWORKS.items()
     }
     parameters = NETWORKS[network]
-    size = _size(4 * parameters)
+    size = as_size(4 * parameters)
     text = (
         f"{network}: {parameters:,} gradients of 4 bytes are {size}.\n"
         f"Each of {plural(processes, 'process', 'processes')} sends "
         f"2 · ({processes} − 1) / {processes} · {size} = "
-        f"{_size(bytes_sent(parameters, processes))} an update.\n"
-        f"At {number(bandwidth)} Gbit/s that takes {_time(seconds[network])} at the least."
+        f"{as_size(bytes_sent(parameters, processes))} an update.\n"
+        f"At {number(bandwidth)} Gbit/s that takes {as_time(seconds[network])} at the least."
     )
     return View(_bars(seconds, network, processes, bandwidth), text)
 
 
-def _size(size: float) -> str:
+def as_size(size: float) -> str:
+    """Return bytes in the unit that suits them: ``1.5 MB``."""
     for limit, unit in ((1e6, "MB"), (1e3, "kB")):
         if size >= limit:
             return f"{number(size / limit)} {unit}"
     return f"{number(size)} B"
 
 
-def _time(seconds: float) -> str:
+def as_time(seconds: float) -> str:
+    """Return seconds in the unit that suits them: ``12 ms``."""
     for unit, name in ((1, "s"), (1e-3, "ms")):
         if seconds >= unit:
             return f"{number(seconds / unit)} {name}"
@@ -92,8 +94,8 @@ def _bars(seconds: dict[str, float], network: str, processes: int, bandwidth: fl
         length = scale * math.log10(max(value, FASTEST) / FASTEST)
         sheet.words(NAMES - 8, top + 15, name.partition(" (")[0], align="end", bold=chosen)
         sheet.box(NAMES, top, length, BAR, ORANGE if chosen else BLUE)
-        sheet.words(NAMES + length + 6, top + 15, _time(value), bold=chosen)
-    times = listing(f"{name} {_time(value)}" for name, value in seconds.items())
+        sheet.words(NAMES + length + 6, top + 15, as_time(value), bold=chosen)
+    times = listing(f"{name} {as_time(value)}" for name, value in seconds.items())
     said = [
         f"Bars: the time that an update's bytes need between {who} at {number(bandwidth)} "
         f"Gbit/s, on a logarithmic axis: {times}",
