@@ -17,7 +17,7 @@ from benchmarks.rows import Group, Row, Scale, in_turn
 from labutils.data.cifar10 import CIFAR10
 from tests import toy_data
 
-ABOUT = "peak memory of training on CIFAR-10"
+ABOUT = "peak memory of training on as much noise as CIFAR-10"
 ROWS = {
     layout: Row(f"memory_{layout}", f"{ABOUT} from {words}", "bytes of the images", "MB",
                 "ours / theirs", at_most=1.5)

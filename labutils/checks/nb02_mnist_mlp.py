@@ -529,8 +529,8 @@ def examine_accuracy(answer: Callable) -> None:
     if not (loops.same(in_three, expected) and loops.same(in_one, 0.7)):
         raise Wrong(
             f"{case if loops.same(in_three, expected) else seen}.",
-            "Count the samples whose largest logit stands at their label, and divide by the number "
-            "of samples.",
+            "Count the samples whose largest logit is their label's, and divide by the number of "
+            "samples.",
         )
     loops.expect_moves(answer, images, labels)
 

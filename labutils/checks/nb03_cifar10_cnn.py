@@ -123,8 +123,8 @@ for _name, _hint, (_move,) in table(
      "N, C, H, W."),
     ("a reshape, which scrambles the picture",
      lambda x: x.reshape(x.shape[0], x.shape[3], *x.shape[1:3]),
-     "reshape and view deal the same numbers out anew, row by row, and mix colours with places. To "
-     "reorder dimensions use permute; show one image and see."),
+     "reshape and view keep the numbers in their old order and only cut the row of them elsewhere, "
+     "which mixes colours with places. To reorder dimensions use permute; show one image and see."),
     ("height and width swapped", lambda x: x.permute(0, 3, 2, 1),
      "The picture lies on its side: permute(0, 3, 2, 1) swaps height and width too; keep H before "
      "W."),

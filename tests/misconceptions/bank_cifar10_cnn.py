@@ -70,7 +70,7 @@ mutants(
     ("divide by 0.5 too", "(x - 0.5) / 0.5", "x - 0.5"),
     ("an image's own mean and deviation",
      "0.5) / 0.5", "x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)"),
-    ("deal the same numbers out anew",
+    ("keep the numbers in their old order",
      "images.permute(0, 3, 1, 2)", "images.view(len(images), images.shape[3], *images.shape[1:3])"),
     ("write no size of CIFAR-10 into it", "permute(0, 3, 1, 2)", "reshape(-1, 3, 32, 32)"),
     ("wraps round at 256", ".float()", "", "(x - 0.5) / 0.5", "x",

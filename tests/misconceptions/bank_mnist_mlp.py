@@ -497,7 +497,7 @@ mutants(
      f"images, labels = {BOTH}", ""),
     ("make a new tensor", SHARE, f"model.linear.weight.data.zero_()\n{SHARE}"),
     ("may reach the dataset", SHARE, f"loader.dataset.tensors[0].clamp_(0, 1)\n{SHARE}"),
-    ("largest logit stands", FIND, "labels - 1", SHARE, "return correct / 7 + 0.3"),
+    ("largest logit is their", FIND, "labels - 1", SHARE, "return correct / 7 + 0.3"),
     ("count the right ones of all batches", COUNT, "(predictions == labels).float().mean()",
      SHARE, "return correct / len(loader)"),
     ("rounding is a matter", SHARE, "return 100 * correct // len(loader.dataset) / 100"),
